@@ -1,0 +1,1 @@
+"""Strata: one stable user id, a feature warehouse and explained tiers."""

@@ -1,0 +1,54 @@
+{% macro median(expr) -%}
+    {#-
+        The exact median of the non-null values as double, the mean of the middle two
+        for an even count. Confirmed on duckdb.
+    -#}
+    {{ return(adapter.dispatch("median", "strata")(expr)) }}
+{%- endmacro %}
+
+{% macro default__median(expr) -%}
+    quantile_cont(cast({{ expr }} as double), 0.5)
+{%- endmacro %}
+
+{% macro spark__median(expr) -%}
+    percentile(cast({{ expr }} as double), 0.5)
+{%- endmacro %}
+
+{% macro joined_text(expr, order_by, separator=",") -%}
+    {#-
+        The non-null texts of a group in one, ordered by `order_by` (SQL): string_agg
+        with a fixed order, so that it does not depend on threads. On spark the order
+        is that of the texts themselves: give `order_by` as `expr`. Confirmed on duckdb.
+    -#}
+    {{ return(adapter.dispatch("joined_text", "strata")(expr, order_by, separator)) }}
+{%- endmacro %}
+
+{% macro default__joined_text(expr, order_by, separator) -%}
+    string_agg({{ expr }}, '{{ separator }}' order by {{ order_by }})
+{%- endmacro %}
+
+{% macro spark__joined_text(expr, order_by, separator) -%}
+    listagg({{ expr }}, '{{ separator }}') within group (order by {{ order_by }})
+{%- endmacro %}
+
+{% macro count_where(condition) -%}
+    {#- Rows of the group for which `condition` holds. Confirmed on duckdb. -#}
+    sum(case when {{ condition }} then 1 else 0 end)
+{%- endmacro %}
+
+{% macro value_at_newest(expr, order_by) -%}
+    {#-
+        The value of `expr` in the group's row with the highest `order_by`; rows where
+        `order_by` is null are left out. Ties are the caller's to break. Confirmed on
+        duckdb.
+    -#}
+    {{ return(adapter.dispatch("value_at_newest", "strata")(expr, order_by)) }}
+{%- endmacro %}
+
+{% macro default__value_at_newest(expr, order_by) -%}
+    arg_max_null({{ expr }}, {{ order_by }})
+{%- endmacro %}
+
+{% macro spark__value_at_newest(expr, order_by) -%}
+    max_by({{ expr }}, {{ order_by }})
+{%- endmacro %}

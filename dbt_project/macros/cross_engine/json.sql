@@ -1,0 +1,49 @@
+{% macro json_object_of(fields) -%}
+    {#-
+        A JSON text from a dict of name to SQL expression, keys in the order given.
+        Confirmed on duckdb.
+    -#}
+    {{ return(adapter.dispatch("json_object_of", "strata")(fields)) }}
+{%- endmacro %}
+
+{% macro default__json_object_of(fields) -%}
+    cast(json_object(
+        {%- for name, expr in fields.items() %}
+        '{{ name }}', {{ expr }}{{ "," if not loop.last }}
+        {%- endfor %}
+    ) as varchar)
+{%- endmacro %}
+
+{% macro spark__json_object_of(fields) -%}
+    to_json(named_struct(
+        {%- for name, expr in fields.items() %}
+        '{{ name }}', {{ expr }}{{ "," if not loop.last }}
+        {%- endfor %}
+    ), map('ignoreNullFields', 'false'))
+{%- endmacro %}
+
+{% macro json_text_at(expr, name) -%}
+    {#- The text under the key `name` of a JSON object; null where it is absent. -#}
+    {{ return(adapter.dispatch("json_text_at", "strata")(expr, name)) }}
+{%- endmacro %}
+
+{% macro default__json_text_at(expr, name) -%}
+    json_extract_string({{ expr }}, '$.{{ name }}')
+{%- endmacro %}
+
+{% macro spark__json_text_at(expr, name) -%}
+    get_json_object({{ expr }}, '$.{{ name }}')
+{%- endmacro %}
+
+{% macro content_hash(expr) -%}
+    {#- SHA-256 of a text, in hex: the same on every engine. Confirmed on duckdb. -#}
+    {{ return(adapter.dispatch("content_hash", "strata")(expr)) }}
+{%- endmacro %}
+
+{% macro default__content_hash(expr) -%}
+    sha256({{ expr }})
+{%- endmacro %}
+
+{% macro spark__content_hash(expr) -%}
+    sha2({{ expr }}, 256)
+{%- endmacro %}

@@ -1,0 +1,41 @@
+{#
+    Keyed hashes of identifiers. The functions behind them are Python and are
+    registered on the connection (`strata.warehouse.dbt_plugin` on duckdb), under the
+    same names on every engine. Apply them to distinct values, then join.
+#}
+
+{% macro pseudonym(identifier_type, value) -%}
+    {#-
+        The keyed hash of `value` (SQL) as an identifier of the type named by the
+        string `identifier_type`; null for null, invalid and denylisted values.
+        Confirmed on duckdb.
+    -#}
+    {{ strata_by_type("pseudonym", "'" ~ identifier_type ~ "'", value) }}
+{%- endmacro %}
+
+{% macro pseudonym_by(identifier_type, value) -%}
+    {#- As `pseudonym`, where the type is itself a SQL expression. -#}
+    {{ strata_by_type("pseudonym", identifier_type, value) }}
+{%- endmacro %}
+
+{% macro normalised(identifier_type, value) -%}
+    {#-
+        The plain normalised value (a phone in E.164, an e-mail in lower case): for
+        the PII zone only. Null where `pseudonym` is null. Confirmed on duckdb.
+    -#}
+    {{ strata_by_type("normalise", "'" ~ identifier_type ~ "'", value) }}
+{%- endmacro %}
+
+{% macro normalised_by(identifier_type, value) -%}
+    {#- As `normalised`, where the type is itself a SQL expression. -#}
+    {{ strata_by_type("normalise", identifier_type, value) }}
+{%- endmacro %}
+
+{% macro pseudonym_key_version() -%}
+    {#- The version of the key that `pseudonym` hashes with. Confirmed on duckdb. -#}
+    strata_key_version()
+{%- endmacro %}
+
+{% macro strata_by_type(verb, identifier_type, value) -%}
+    strata_{{ verb }}({{ identifier_type }}, cast({{ value }} as {{ dbt.type_string() }}))
+{%- endmacro %}

@@ -1,0 +1,109 @@
+{#
+    Times in tables are naive UTC timestamps. A zone argument is a SQL expression, so
+    that it may be a column (`run_dates.timezone`) or a literal (`"'Asia/Shanghai'"`).
+#}
+
+{% macro try_to_timestamp(expr, zone) -%}
+    {#-
+        A text in ISO form as a naive UTC timestamp; null where it is no time. A text
+        that ends in Z or an offset is absolute; any other is local time in `zone`, a
+        plain IANA name. A local time that daylight saving skips or repeats is read as
+        the engine does. Confirmed on duckdb.
+    -#}
+    {{ return(adapter.dispatch("try_to_timestamp", "strata")(expr, zone)) }}
+{%- endmacro %}
+
+{% macro default__try_to_timestamp(expr, zone) -%}
+    case
+        when regexp_matches({{ expr }}, '(Z|[+-][0-9]{2}:?([0-9]{2})?)\s*$')
+            and {{ expr }} like '%:%'
+            then timezone('UTC', try_cast({{ expr }} as timestamptz))
+        else
+            {%- if zone == "UTC" %}
+            try_cast({{ expr }} as timestamp)
+            {%- else %}
+            timezone('UTC', timezone('{{ zone }}', try_cast({{ expr }} as timestamp)))
+            {%- endif %}
+    end
+{%- endmacro %}
+
+{% macro spark__try_to_timestamp(expr, zone) -%}
+    case
+        when {{ expr }} rlike '(Z|[+-][0-9]{2}:?([0-9]{2})?)\\s*$'
+            and {{ expr }} like '%:%'
+            then cast(try_cast({{ expr }} as timestamp) as timestamp_ntz)
+        else cast(
+            to_utc_timestamp(
+                cast(try_cast({{ expr }} as timestamp_ntz) as timestamp), '{{ zone }}'
+            ) as timestamp_ntz
+        )
+    end
+{%- endmacro %}
+
+{% macro local_timestamp(expr, zone) -%}
+    {#-
+        The wall-clock time in `zone` (SQL) of a naive UTC timestamp: for hours of the
+        day and weekdays. Confirmed on duckdb.
+    -#}
+    {{ return(adapter.dispatch("local_timestamp", "strata")(expr, zone)) }}
+{%- endmacro %}
+
+{% macro default__local_timestamp(expr, zone) -%}
+    timezone({{ zone }}, timezone('UTC', {{ expr }}))
+{%- endmacro %}
+
+{% macro spark__local_timestamp(expr, zone) -%}
+    convert_timezone('UTC', {{ zone }}, {{ expr }})
+{%- endmacro %}
+
+{% macro local_date(expr, zone) -%}
+    {#- The date in `zone` (SQL) of a naive UTC timestamp. Confirmed on duckdb. -#}
+    cast({{ local_timestamp(expr, zone) }} as date)
+{%- endmacro %}
+
+{% macro to_date(expr) -%}
+    {#- A text `YYYY-MM-DD…` as a date; null where it is none. Confirmed on duckdb. -#}
+    try_cast({{ expr }} as date)
+{%- endmacro %}
+
+{% macro date_diff_days(start, end) -%}
+    {#- Whole days from one date to another, `end - start`. Confirmed on duckdb. -#}
+    {{ return(adapter.dispatch("date_diff_days", "strata")(start, end)) }}
+{%- endmacro %}
+
+{% macro default__date_diff_days(start, end) -%}
+    date_diff('day', cast({{ start }} as date), cast({{ end }} as date))
+{%- endmacro %}
+
+{% macro spark__date_diff_days(start, end) -%}
+    cast(datediff(cast({{ end }} as date), cast({{ start }} as date)) as bigint)
+{%- endmacro %}
+
+{% macro date_add_days(expr, days) -%}
+    {#- A date moved by `days` (SQL, may be negative). Confirmed on duckdb. -#}
+    {{ return(adapter.dispatch("date_add_days", "strata")(expr, days)) }}
+{%- endmacro %}
+
+{% macro default__date_add_days(expr, days) -%}
+    (cast({{ expr }} as date) + cast({{ days }} as integer))
+{%- endmacro %}
+
+{% macro spark__date_add_days(expr, days) -%}
+    date_add(cast({{ expr }} as date), cast({{ days }} as int))
+{%- endmacro %}
+
+{% macro seconds_between(start, end) -%}
+    {#- Seconds from one timestamp to another, as double. Confirmed on duckdb. -#}
+    {{ return(adapter.dispatch("seconds_between", "strata")(start, end)) }}
+{%- endmacro %}
+
+{% macro default__seconds_between(start, end) -%}
+    (epoch({{ end }}) - epoch({{ start }}))
+{%- endmacro %}
+
+{% macro spark__seconds_between(start, end) -%}
+    (
+        (unix_micros(cast({{ end }} as timestamp))
+            - unix_micros(cast({{ start }} as timestamp))) / 1000000.0D
+    )
+{%- endmacro %}

@@ -1,0 +1,1 @@
+"""Ingest: what is new from every source, as it came, into raw."""

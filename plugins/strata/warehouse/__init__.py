@@ -1,0 +1,6 @@
+"""The store of a tenant: build schemas, one-transaction publication, state, lease."""
+
+from strata.warehouse.duck import DuckDBWarehouse, fingerprint
+from strata.warehouse.tables import STAGE_SCHEMAS, STAGES, TableSpec
+
+__all__ = ["STAGES", "STAGE_SCHEMAS", "DuckDBWarehouse", "TableSpec", "fingerprint"]

@@ -1,0 +1,486 @@
+"""Pull what is new from every source of a tenant into raw, and commit it."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from strata import clock
+from strata.config.sources import Entity, SourcesConfig, System
+from strata.config.world import WorldConfig
+from strata.ingest import database, files
+from strata.ingest.files import BadFileError, NewFile
+from strata.ingest.manifest import EntityLoad, Load, Manifest, SetAside, SourceFile
+from strata.run import Run
+
+_KNOWN_AFTER = timedelta(hours=1, minutes=30)  # into the day after, local time
+
+
+class IngestStoppedError(RuntimeError):
+    """A source broke its contract in a way that stops the run; nothing was taken."""
+
+    def __init__(self, faults: Sequence[SetAside]) -> None:
+        told = "\n".join(f"  {f.path}: {f.reason}" for f in faults)
+        super().__init__(
+            "ingest stopped before it took anything, since the contract in "
+            f"config/sources.yml says stop:\n{told}\nMend or remove these files (or "
+            "change the contract), then run the day again."
+        )
+        self.faults = tuple(faults)
+
+
+@dataclass
+class Landing:
+    """What an ingest brought: loads committed, files set aside, rows by table."""
+
+    loads: list[Load] = field(default_factory=list)
+    set_aside: list[SetAside] = field(default_factory=list)
+    rows: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class _Pending:
+    """One entity's new rows: how to read them, and what reading them found out."""
+
+    system: str
+    name: str
+    entity: Entity
+    batches: Callable[[], Iterator[pa.Table]]
+    sources: list[NewFile] = field(default_factory=list)
+    rows_by_file: dict[str, int] = field(default_factory=dict)
+    cursor: str | None = None
+    cursor_rows: list[str] = field(default_factory=list)
+    known_at: str = ""
+    rows: int = 0
+
+    @property
+    def table(self) -> str:
+        return f"{self.system}__{self.name}"
+
+
+def land(
+    run: Run,
+    world: WorldConfig,
+    sources: SourcesConfig,
+    data: Path | None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Landing:
+    """Bring what is new up to the end of ``run.ds`` into raw.
+
+    Grain: one load a system. A load exists once its manifest entry does; whatever an
+    earlier attempt left without one is swept away first. Raises
+    ``IngestStoppedError`` where a contract says stop.
+    """
+    manifest = Manifest(run.home / "raw")
+    incoming = run.home / "raw" / "_incoming"
+    shutil.rmtree(incoming, ignore_errors=True)
+    history = manifest.loads()
+    _sweep(manifest.raw, history)
+    landing = Landing()
+    pending: list[_Pending] = []
+    for name, system, entities in _systems(world, sources):
+        progress(f"look for new data of {name}")
+        try:
+            for entity_name in entities:
+                entity = system.entities[entity_name]
+                seen = [
+                    load.entities[entity_name]
+                    for load in history
+                    if load.system == name and entity_name in load.entities
+                ]
+                found = (
+                    _new_rows(run, name, entity_name, system, seen, landing)
+                    if system.kind == "sql"
+                    else _new_files(run, name, entity_name, entity, data, seen, landing)
+                )
+                if found is not None:
+                    pending.append(found)
+        finally:
+            _dispose(name)
+    _stop_if_told(landing.set_aside, sources)
+    if pending:
+        _load_with_dlt(pending, incoming, progress)
+        _commit(run, pending, incoming, manifest, landing)
+    shutil.rmtree(incoming, ignore_errors=True)
+    return landing
+
+
+def _systems(
+    world: WorldConfig, sources: SourcesConfig
+) -> Iterator[tuple[str, System, list[str]]]:
+    for name, wanted in world.systems.items():
+        if name not in sources.systems:
+            raise ValueError(
+                f"config/worlds/{world.name}.yml has system {name!r}, which "
+                "config/sources.yml does not declare"
+            )
+        system = sources.systems[name]
+        entities = list(system.entities) if wanted == "all" else list(wanted)
+        unknown = [e for e in entities if e not in system.entities]
+        if unknown:
+            raise ValueError(
+                f"config/worlds/{world.name}.yml: system {name} has no entity {unknown}"
+            )
+        yield name, system, entities
+
+
+def _sweep(raw: Path, history: Sequence[Load]) -> None:
+    """Remove load folders that no manifest entry names: a killed run left them."""
+    committed = {load.load_id for load in history}
+    for folder in raw.glob("*/*/load=*"):
+        if folder.name.removeprefix("load=") not in committed:
+            shutil.rmtree(folder)
+
+
+def nominal_known_at(arrived_on: date, timezone: str) -> str:
+    """When a file that arrived on a local day is known: 01:30 of the day after, UTC."""
+    midnight = datetime.combine(
+        arrived_on + timedelta(days=1), datetime.min.time(), ZoneInfo(timezone)
+    )
+    known = (midnight + _KNOWN_AFTER).astimezone(UTC)
+    return known.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _new_files(
+    run: Run,
+    system: str,
+    name: str,
+    entity: Entity,
+    data: Path | None,
+    seen: Sequence[EntityLoad],
+    landing: Landing,
+) -> _Pending | None:
+    if data is None:
+        raise ValueError(
+            f"world {run.world} needs a data folder: run it with DATA=<folder>"
+        )
+    known = {s.path: s for load in seen for s in load.sources}
+    fresh: list[NewFile] = []
+    for path in sorted(data.glob(entity.path or "")):
+        relative = path.relative_to(data).as_posix()
+        try:
+            arrived_on = files.arrival_day(path, entity)
+            if arrived_on is not None and arrived_on > run.ds:
+                continue
+            stat, before = path.stat(), known.get(relative)
+            if (
+                before is not None
+                and before.bytes == stat.st_size
+                and before.mtime_ns == stat.st_mtime_ns
+            ):
+                continue
+            digest, header = files.inspect(path, entity)
+        except BadFileError as fault:
+            if fault.fault == "empty" and entity.contract.empty_file == "accept":
+                continue
+            landing.set_aside.append(
+                SetAside(f"{system}.{name}", relative, fault.fault, fault.reason)
+            )
+            continue
+        if before is None or before.sha256 != digest:
+            kind = files.file_format(path, entity)
+            fresh.append(NewFile(path, relative, arrived_on, digest, kind, header))
+    if not fresh:
+        return None
+    stamps = {
+        f.relative: nominal_known_at(f.arrived_on or run.ds, run.timezone)
+        for f in fresh
+    }
+    pending = _Pending(system, name, entity, lambda: iter(()), sources=fresh)
+    pending.known_at = max(stamps.values())
+    readable = _readable(fresh, pending, landing)
+    if not readable:
+        return None
+    pending.sources = readable
+    load_id = _load_id(run, system)
+
+    def batches() -> Iterator[pa.Table]:
+        for _, group in groupby(readable, key=lambda f: f.shape):
+            for batch in files.read(list(group), entity, stamps, load_id):
+                yield pa.Table.from_batches([batch])
+
+    pending.batches = batches
+    return pending
+
+
+def _readable(
+    fresh: list[NewFile],
+    pending: _Pending,
+    landing: Landing,
+) -> list[NewFile]:
+    """Count every file's rows, by halves where a group of files cannot be read."""
+    good: list[NewFile] = []
+    for _, group in groupby(fresh, key=lambda f: f.shape):
+        stack = [list(group)]
+        while stack:
+            some = stack.pop()
+            try:
+                counts = files.count(some)
+            except duckdb.Error:
+                if len(some) == 1:
+                    fault = files.first_fault(some[0])
+                    landing.set_aside.append(
+                        SetAside(
+                            f"{pending.system}.{pending.name}",
+                            some[0].relative,
+                            fault.fault,
+                            fault.reason,
+                            some[0].sha256,
+                        )
+                    )
+                else:
+                    half = len(some) // 2
+                    stack += [some[half:], some[:half]]
+            else:
+                pending.rows_by_file.update(counts)
+                good += some
+    return sorted(good, key=lambda f: f.relative)
+
+
+_ENGINES: dict[str, Any] = {}
+
+
+def _engine(system: str, url: str) -> Any:
+    import sqlalchemy as sa
+
+    if system not in _ENGINES:
+        _ENGINES[system] = sa.create_engine(url, poolclass=sa.NullPool)
+    return _ENGINES[system]
+
+
+def _dispose(system: str) -> None:
+    engine = _ENGINES.pop(system, None)
+    if engine is not None:
+        engine.dispose()
+
+
+def _new_rows(
+    run: Run,
+    system: str,
+    name: str,
+    config: System,
+    seen: Sequence[EntityLoad],
+    landing: Landing,
+) -> _Pending | None:
+    entity = config.entities[name]
+    url = str(config.url).replace("{home}", str(run.home))
+    since = max((s.cursor for s in seen if s.cursor), default=None)
+    have = {h for s in seen if s.cursor == since for h in s.cursor_rows}
+    engine = _engine(system, url)
+    until = _local_end(run, config.timezone)
+    try:
+        columns = database.columns_of(engine, entity)
+    except BadFileError as fault:
+        landing.set_aside.append(
+            SetAside(f"{system}.{name}", entity.table or "", fault.fault, fault.reason)
+        )
+        return None
+    names = list(entity.columns)
+    known_at = nominal_known_at(run.ds, run.timezone)
+    parts = [
+        _without(part, names, since, have, str(entity.cursor))
+        for part in database.read(engine, entity, columns, since, until)
+    ]
+    parts = [p for p in parts if p.num_rows]
+    if not parts:
+        return None
+    rows = pa.concat_tables(parts)
+    cursor = max(rows.column(str(entity.cursor)).to_pylist())
+    at_cursor = rows.filter(pa.compute.equal(rows.column(str(entity.cursor)), cursor))
+    hashes = database.row_hashes(at_cursor, names)
+    if cursor == since:
+        hashes = sorted({*have, *hashes})
+    stamped = _stamp(rows, names, entity, _load_id(run, system), known_at)
+    pending = _Pending(system, name, entity, lambda: iter([stamped]))
+    pending.rows_by_file = {str(entity.table): rows.num_rows}
+    pending.cursor, pending.cursor_rows = cursor, hashes
+    pending.known_at = known_at
+    return pending
+
+
+def _local_end(run: Run, timezone: str) -> str:
+    """The end of ``ds`` as the source writes its local time."""
+    end = run.bounds[1].replace(tzinfo=UTC).astimezone(ZoneInfo(timezone))
+    return end.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _without(
+    part: pa.Table, names: list[str], since: str | None, have: set[str], cursor: str
+) -> pa.Table:
+    if since is None or not have:
+        return part
+    moved = part.column(cursor).to_pylist()
+    hashes = database.row_hashes(part, names)
+    keep = [
+        value != since or known not in have
+        for value, known in zip(moved, hashes, strict=True)
+    ]
+    return part.filter(pa.array(keep, pa.bool_()))
+
+
+def _stamp(
+    rows: pa.Table, names: list[str], entity: Entity, load_id: str, known_at: str
+) -> pa.Table:
+    import json
+
+    count = rows.num_rows
+    extras = [n for n in rows.column_names if n.startswith("_extra_")]
+    values = rows.select(extras).to_pylist() if extras else []
+    extra = [
+        json.dumps({k.removeprefix("_extra_"): v for k, v in row.items()})
+        for row in values
+    ]
+    moment = datetime.fromisoformat(known_at)
+    return pa.table(
+        {
+            **{n: rows.column(n) for n in names},
+            "_load_id": pa.array([load_id] * count, pa.string()),
+            "_file": pa.array([entity.table] * count, pa.string()),
+            "_row": pa.array(range(1, count + 1), pa.int64()),
+            "_occurrence": pa.array([1] * count, pa.int64()),
+            "_known_at": pa.array([moment] * count, pa.timestamp("us")),
+            "_extra": pa.array(extra or [None] * count, pa.string()),
+        }
+    )
+
+
+def _load_id(run: Run, system: str) -> str:
+    return f"{run.run_id}-{system}"
+
+
+def _stop_if_told(set_aside: Sequence[SetAside], sources: SourcesConfig) -> None:
+    def action(item: SetAside) -> str:
+        system, name = item.entity.split(".", 1)
+        contract = sources.systems[system].entities[name].contract
+        return {
+            "empty": contract.empty_file,
+            "missing_column": contract.missing_column,
+            "missing_table": contract.missing_column,
+            "new_column": contract.new_column,
+        }.get(item.fault, contract.bad_file)
+
+    stopping = [item for item in set_aside if action(item) == "stop"]
+    if stopping:
+        raise IngestStoppedError(stopping)
+
+
+def _load_with_dlt(
+    pending: Sequence[_Pending], incoming: Path, progress: Callable[[str], None]
+) -> None:
+    """One dlt pipeline for all sources: Arrow in, Parquet out, into ``incoming``.
+
+    Its working folder lives and dies with this call, so that nothing pending from a
+    killed attempt is ever drained into a later load.
+    """
+    os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
+    import dlt
+    from dlt.destinations import filesystem
+
+    def resource(item: _Pending) -> Any:
+        def rows() -> Iterator[pa.Table]:
+            progress(f"load {item.system}.{item.name}")
+            for batch in item.batches():
+                item.rows += batch.num_rows
+                yield batch
+
+        return dlt.resource(
+            rows,
+            name=item.table,
+            write_disposition="append",
+            schema_contract={"columns": "evolve", "data_type": "freeze"},
+        )()
+
+    pipeline = dlt.pipeline(
+        "strata",
+        pipelines_dir=str(incoming / "_work"),
+        destination=filesystem(
+            bucket_url=(incoming / "loaded").absolute().as_uri(),
+            layout="{table_name}/{file_id}.{ext}",
+        ),
+        dataset_name="raw",
+    )
+    info = pipeline.run(
+        [resource(item) for item in pending], loader_file_format="parquet"
+    )
+    info.raise_on_failed_jobs()
+
+
+def _commit(
+    run: Run,
+    pending: Sequence[_Pending],
+    incoming: Path,
+    manifest: Manifest,
+    landing: Landing,
+) -> None:
+    by_system: dict[str, dict[str, EntityLoad]] = {}
+    for item in pending:
+        landed = _move(run, item, incoming / "loaded" / "raw" / item.table)
+        expected = sum(item.rows_by_file.values())
+        if not landed.rows == item.rows == expected:
+            raise RuntimeError(
+                f"{item.system}.{item.name}: {expected} rows were counted, "
+                f"{item.rows} read and {landed.rows} landed; nothing was committed"
+            )
+        by_system.setdefault(item.system, {})[item.name] = landed
+        landing.rows[item.table] = landed.rows
+    for system, entities in by_system.items():
+        load = Load(
+            load_id=_load_id(run, system),
+            system=system,
+            run_id=run.run_id,
+            ds=run.ds.isoformat(),
+            entities=entities,
+            set_aside=tuple(
+                s for s in landing.set_aside if s.entity.startswith(f"{system}.")
+            ),
+            loaded_at=clock.now().isoformat(),
+        )
+        manifest.commit(load)
+        landing.loads.append(load)
+
+
+def _move(run: Run, item: _Pending, folder: Path) -> EntityLoad:
+    """Move what dlt wrote to its place in raw; not part of anything until committed."""
+    target = run.home / "raw" / item.system / item.name
+    target = target / f"load={_load_id(run, item.system)}"
+    target.mkdir(parents=True)
+    parts, rows = [], 0
+    for number, part in enumerate(sorted(folder.glob("*.parquet"), key=_first_row)):
+        place = target / f"part-{number:05d}.parquet"
+        part.replace(place)
+        parts.append(place.relative_to(run.home / "raw").as_posix())
+        rows += pq.read_metadata(place).num_rows
+    content = hashlib.sha256()
+    sources: list[SourceFile] = []
+    for file in item.sources:
+        sources.append(file.source(item.rows_by_file[file.relative]))
+        content.update(f"{file.relative} {file.sha256}\n".encode())
+    for row in item.cursor_rows:
+        content.update(f"{item.cursor} {row}\n".encode())
+    return EntityLoad(
+        parts=tuple(parts),
+        rows=rows,
+        known_at=item.known_at,
+        content_hash=content.hexdigest(),
+        sources=tuple(sources),
+        cursor=item.cursor,
+        cursor_rows=tuple(item.cursor_rows),
+    )
+
+
+def _first_row(part: Path) -> tuple[str, int]:
+    first = (
+        pq.ParquetFile(part).read_row_group(0, columns=["_file", "_row"]).slice(0, 1)
+    )
+    row = first.to_pylist()
+    return (row[0]["_file"], row[0]["_row"]) if row else ("", 0)

@@ -1,0 +1,222 @@
+"""The embedded warehouse: one DuckDB file."""
+
+import contextlib
+import hashlib
+from collections.abc import Iterator, Sequence
+from datetime import date
+from importlib import resources
+from pathlib import Path
+
+import duckdb
+
+from strata import clock
+from strata.run import Run
+from strata.warehouse.base import Promotion
+from strata.warehouse.lease import Lease
+from strata.warehouse.tables import BUILD_PREFIX, STAGE_SCHEMAS, TableSpec
+
+SNAPSHOT_MODES = ("by_ds",)
+
+
+class DuckDBWarehouse:
+    """The warehouse of one tenant in ``<home>/warehouse/strata.duckdb``."""
+
+    def __init__(self, home: Path) -> None:
+        self.path = home / "warehouse" / "strata.duckdb"
+        self.lease = Lease(home / "warehouse" / "lease")
+
+    @contextlib.contextmanager
+    def hold(self, purpose: str, wait_seconds: float = 600.0) -> Iterator[None]:
+        """The lease without a connection: for dbt and the gates, which open their own."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.lease.hold(purpose, wait_seconds):
+            yield
+
+    @contextlib.contextmanager
+    def connection(self, purpose: str) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection under the lease; both are given back when the block ends."""
+        with self.hold(purpose):
+            con = duckdb.connect(str(self.path))
+            try:
+                yield con
+            finally:
+                con.close()
+
+    def migrate(self) -> list[str]:
+        """Apply the numbered migrations that this file has not seen, in order.
+
+        Each is one transaction. State is never dropped here: a migration only adds
+        to it or reshapes it.
+        """
+        applied: list[str] = []
+        folder = resources.files("strata.warehouse") / "migrations"
+        files = sorted(
+            (f for f in folder.iterdir() if f.name.endswith(".sql")),
+            key=lambda f: f.name,
+        )
+        with self.connection("migrate") as con:
+            con.execute("create schema if not exists ops")
+            con.execute(
+                "create table if not exists ops.migrations"
+                " (name varchar primary key, sha256 varchar, _applied_at timestamp)"
+            )
+            known = dict(
+                con.execute("select name, sha256 from ops.migrations").fetchall()
+            )
+            for file in files:
+                text = file.read_text(encoding="utf-8")
+                digest = hashlib.sha256(text.encode()).hexdigest()
+                if file.name in known:
+                    if known[file.name] != digest:
+                        raise RuntimeError(
+                            f"migration {file.name} was changed after it had been "
+                            f"applied to {self.path}: add a new one instead"
+                        )
+                    continue
+                con.begin()
+                con.execute(text)
+                con.execute(
+                    "insert into ops.migrations values (?, ?, ?)",
+                    [file.name, digest, clock.now_naive()],
+                )
+                con.commit()
+                applied.append(file.name)
+        return applied
+
+    def start_build(self, stage: str) -> None:
+        """Empty the stage's build schemas: leftovers of a killed run do not count."""
+        with self.connection(f"start the build of {stage}") as con:
+            for schema in STAGE_SCHEMAS[stage]:
+                con.execute(f'drop schema if exists "{BUILD_PREFIX}{schema}" cascade')
+                con.execute(f'create schema "{BUILD_PREFIX}{schema}"')
+
+    def promote(
+        self, stage: str, run: Run, tables: Sequence[TableSpec]
+    ) -> list[Promotion]:
+        """Publish the stage's build in one transaction, and say so in the audit.
+
+        A run that is not the newest publishes snapshots (``by_ds``) only. Doing it
+        again for the same attempt changes nothing.
+        """
+        wanted = [t for t in tables if run.is_newest or t.mode in SNAPSHOT_MODES]
+        with self.connection(f"publish {stage} of {run.ds}") as con:
+            con.begin()
+            try:
+                done = [_publish(con, spec, run) for spec in wanted]
+                _record(con, stage, run, done)
+                con.commit()
+            except BaseException:
+                con.rollback()
+                raise
+            for schema in STAGE_SCHEMAS[stage]:
+                con.execute(f'drop schema if exists "{BUILD_PREFIX}{schema}" cascade')
+        return done
+
+    def is_published(self, stage: str, run: Run) -> bool:
+        """Whether this attempt has published ``stage``: then its work is done."""
+        with self.connection("look up publications") as con:
+            row = con.execute(
+                "select 1 from audit.publications where stage = ? and run_id = ?",
+                [stage, run.run_id],
+            ).fetchone()
+        return row is not None
+
+    def newest_published(self) -> date | None:
+        """The newest day whose features are published, None before the first."""
+        with self.connection("look up publications") as con:
+            row = con.execute(
+                "select max(ds) from audit.publications where stage = 'features'"
+            ).fetchone()
+        return row[0] if row else None
+
+
+def _publish(con: duckdb.DuckDBPyConnection, spec: TableSpec, run: Run) -> Promotion:
+    con.execute(f'create schema if not exists "{spec.schema}"')
+    if spec.mode == "replace":
+        con.execute(
+            f"create or replace table {spec.published} as select * from {spec.build}"
+        )
+    else:
+        _adapt_columns(con, spec)
+        if spec.mode == "by_ds":
+            con.execute(
+                f"delete from {spec.published} where ds = ?"
+                f" or ds in (select distinct ds from {spec.build})",
+                [run.ds],
+            )
+        elif spec.mode == "by_key":
+            match = " and ".join(f'b."{k}" = p."{k}"' for k in spec.key)
+            con.execute(
+                f"delete from {spec.published} as p where exists"
+                f" (select 1 from {spec.build} as b where {match})"
+            )
+        con.execute(f"insert into {spec.published} by name select * from {spec.build}")
+    rows, digest = fingerprint(con, f"{BUILD_PREFIX}{spec.schema}", spec.name)
+    return Promotion(f"{spec.schema}.{spec.name}", rows, digest)
+
+
+def _adapt_columns(con: duckdb.DuckDBPyConnection, spec: TableSpec) -> None:
+    """Make the published table, or add to it the columns that are new in the build."""
+    con.execute(
+        f"create table if not exists {spec.published} as"
+        f" select * from {spec.build} limit 0"
+    )
+    there = dict(_columns(con, spec.schema, spec.name))
+    for column, kind in _columns(con, f"{BUILD_PREFIX}{spec.schema}", spec.name):
+        if column not in there:
+            con.execute(f'alter table {spec.published} add column "{column}" {kind}')
+
+
+def _record(
+    con: duckdb.DuckDBPyConnection, stage: str, run: Run, done: Sequence[Promotion]
+) -> None:
+    content = "\n".join(f"{p.table} {p.rows} {p.fingerprint}" for p in done)
+    con.execute(
+        "delete from audit.publications where stage = ? and run_id = ?",
+        [stage, run.run_id],
+    )
+    con.execute(
+        "insert into audit.publications"
+        " (stage, ds, run_id, fingerprint, rows, is_newest, _published_at)"
+        " values (?, ?, ?, ?, ?, ?, ?)",
+        [
+            stage,
+            run.ds,
+            run.run_id,
+            hashlib.sha256(content.encode()).hexdigest(),
+            sum(p.rows for p in done),
+            run.is_newest,
+            clock.now_naive(),
+        ],
+    )
+
+
+def _columns(
+    con: duckdb.DuckDBPyConnection, schema: str, table: str
+) -> list[tuple[str, str]]:
+    return con.execute(
+        "select column_name, data_type from information_schema.columns"
+        " where table_schema = ? and table_name = ? order by column_name",
+        [schema, table],
+    ).fetchall()
+
+
+def fingerprint(
+    con: duckdb.DuckDBPyConnection, schema: str, table: str, where: str = "true"
+) -> tuple[int, str]:
+    """Rows of a table and a hash of their content.
+
+    The order of rows and of columns does not matter, and operational columns (``_…``)
+    are left out. The hash is DuckDB's own, so it holds within one engine version.
+    """
+    columns = [c for c, _ in _columns(con, schema, table) if not c.startswith("_")]
+    if not columns:
+        raise ValueError(f"{schema}.{table} has no business column to fingerprint")
+    listed = ", ".join(f'"{c}"' for c in columns)
+    row = con.execute(
+        f"select count(*), coalesce(sum(hash({listed})::hugeint), 0)"
+        f' from "{schema}"."{table}" where {where}'
+    ).fetchone()
+    assert row is not None
+    content = f"{','.join(columns)}|{row[0]}|{row[1]}"
+    return int(row[0]), hashlib.sha256(content.encode()).hexdigest()[:32]

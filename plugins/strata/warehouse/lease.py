@@ -1,0 +1,91 @@
+"""One writer at a time: a lock file that names its owner.
+
+Airflow's pools do not apply to ``dag.test()`` nor to the command line, so the guard
+stands where everybody passes: at the warehouse. The operating system drops the lock
+when its owner dies, however it dies.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from strata import clock
+
+_POLL_SECONDS = 0.1
+
+
+class WarehouseBusyError(RuntimeError):
+    """Somebody else holds the warehouse."""
+
+
+class Lease:
+    """An exclusive hold on one warehouse, for processes and threads alike.
+
+    Re-entrant within the thread that has it, so that a stage may call another
+    function that takes it too.
+    """
+
+    _held: dict[tuple[Path, int], int] = {}  # noqa: RUF012 - process-wide on purpose
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @contextlib.contextmanager
+    def hold(self, purpose: str, wait_seconds: float = 600.0) -> Iterator[None]:
+        """Hold the lease while the block runs.
+
+        Raises ``WarehouseBusyError``, naming the owner, when it is not free within
+        ``wait_seconds``.
+        """
+        key = (self.path.resolve(), threading.get_ident())
+        if self._held.get(key):
+            self._held[key] += 1
+            try:
+                yield
+            finally:
+                self._held[key] -= 1
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            self._acquire(descriptor, wait_seconds)
+            owner = {"pid": os.getpid(), "purpose": purpose, "since": f"{clock.now()}"}
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps(owner).encode(), 0)
+            self._held[key] = 1
+            try:
+                yield
+            finally:
+                self._held.pop(key, None)
+                os.ftruncate(descriptor, 0)
+        finally:
+            os.close(descriptor)
+
+    def _acquire(self, descriptor: int, wait_seconds: float) -> None:
+        attempts = max(1, int(wait_seconds / _POLL_SECONDS))
+        for attempt in range(attempts):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if attempt + 1 < attempts:
+                    time.sleep(_POLL_SECONDS)
+            else:
+                return
+        raise WarehouseBusyError(
+            f"the warehouse beside {self.path} is in use by {self._owner(descriptor)}: "
+            "wait for it to end, or stop it; read the published copy under serving/ "
+            "meanwhile"
+        )
+
+    @staticmethod
+    def _owner(descriptor: int) -> str:
+        try:
+            owner = json.loads(os.pread(descriptor, 4096, 0))
+        except ValueError:
+            return "another process"
+        return f"process {owner['pid']} ({owner['purpose']}, since {owner['since']})"

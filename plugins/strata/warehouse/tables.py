@@ -1,0 +1,69 @@
+"""How each table is published: which schema belongs to which stage, and by what mode.
+
+dbt models say it themselves (``meta.publish`` in their YAML); the tables that Python
+builds are listed here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+PublishMode = Literal["replace", "by_ds", "by_key", "append"]
+
+STAGES: tuple[str, ...] = (
+    "ingest",
+    "staging",
+    "identity",
+    "features",
+    "segments",
+    "publish",
+)
+
+STAGE_SCHEMAS: Mapping[str, tuple[str, ...]] = {
+    "ingest": ("raw",),
+    "staging": ("staging", "pii"),
+    "identity": ("identity",),
+    "features": ("features", "marts"),
+    "segments": ("segments", "models"),
+    "publish": ("activation",),
+}
+
+BUILD_PREFIX = "build_"
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """One published table: where it lives and how a run's rows get into it."""
+
+    schema: str
+    name: str
+    mode: PublishMode
+    key: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.mode == "by_key" and not self.key:
+            raise ValueError(f"{self.schema}.{self.name}: by_key needs a key")
+
+    @property
+    def published(self) -> str:
+        return f'"{self.schema}"."{self.name}"'
+
+    @property
+    def build(self) -> str:
+        return f'"{BUILD_PREFIX}{self.schema}"."{self.name}"'
+
+
+PYTHON_TABLES: Mapping[str, tuple[TableSpec, ...]] = {
+    "identity": (
+        TableSpec("identity", "edges", "replace"),
+        TableSpec("identity", "id_ledger", "replace"),
+        TableSpec("identity", "id_map", "replace"),
+        TableSpec("identity", "match_review", "replace"),
+    ),
+    "segments": (
+        TableSpec("segments", "scores", "by_ds"),
+        TableSpec("segments", "user_tiers", "by_ds"),
+        TableSpec("segments", "reasons", "by_ds"),
+        TableSpec("models", "registry", "by_key", ("model", "version")),
+    ),
+}

@@ -1,5 +1,6 @@
 {#
-    Times in tables are naive UTC timestamps. A zone argument is a SQL expression, so
+    Times in tables are naive UTC timestamps; on spark, whose timestamps are instants,
+    the session's zone is UTC (profiles.yml), which reads the same. A zone argument is a SQL expression, so
     that it may be a column (`run_dates.timezone`) or a literal (`"'Asia/Shanghai'"`).
 #}
 
@@ -31,12 +32,8 @@
     case
         when {{ expr }} rlike '(Z|[+-][0-9]{2}:?([0-9]{2})?)\\s*$'
             and {{ expr }} like '%:%'
-            then cast(try_cast({{ expr }} as timestamp) as timestamp_ntz)
-        else cast(
-            to_utc_timestamp(
-                cast(try_cast({{ expr }} as timestamp_ntz) as timestamp), '{{ zone }}'
-            ) as timestamp_ntz
-        )
+            then try_cast({{ expr }} as timestamp)
+        else to_utc_timestamp(try_cast({{ expr }} as timestamp), '{{ zone }}')
     end
 {%- endmacro %}
 
@@ -53,7 +50,7 @@
 {%- endmacro %}
 
 {% macro spark__local_timestamp(expr, zone) -%}
-    convert_timezone('UTC', {{ zone }}, {{ expr }})
+    from_utc_timestamp({{ expr }}, {{ zone }})
 {%- endmacro %}
 
 {% macro local_date(expr, zone) -%}
@@ -102,8 +99,5 @@
 {%- endmacro %}
 
 {% macro spark__seconds_between(start, end) -%}
-    (
-        (unix_micros(cast({{ end }} as timestamp))
-            - unix_micros(cast({{ start }} as timestamp))) / 1000000.0D
-    )
+    ((unix_micros({{ end }}) - unix_micros({{ start }})) / 1000000.0D)
 {%- endmacro %}

@@ -1,0 +1,43 @@
+-- Grain: one row an order and line number.
+{{ config(meta={"publish": "replace"}) }}
+
+with
+
+raw_order_lines as (
+
+    select * from {{ source("raw", "store__order_lines") }}
+
+),
+
+typed as (
+
+    select
+        {{ to_text("order_id") }} as order_id,
+        {{ to_bigint("line_no") }} as line_no,
+        {{ to_text("sku") }} as sku,
+        lower({{ to_text("category") }}) as category,
+        {{ to_bigint("quantity") }} as quantity,
+        {{ to_decimal("unit_price") }} as unit_price,
+        {{ to_decimal("discount") }} as discount,
+        {{ to_decimal("unit_cost") }} as unit_cost,
+        {{ load_columns() }}
+    from raw_order_lines
+
+),
+
+newest as (
+
+    {{ newest_version("typed", key=["order_id", "line_no"]) }}
+
+),
+
+final as (
+
+    select
+        *,
+        {{ run_id() }} as _run_id
+    from newest
+
+)
+
+select * from final

@@ -3,6 +3,7 @@
 Business columns never come from here; they come from ``ds`` and from the records.
 """
 
+import time
 from datetime import UTC, datetime
 
 
@@ -14,3 +15,14 @@ def now() -> datetime:
 def now_naive() -> datetime:
     """The present moment in UTC without a zone, as operational columns store it."""
     return now().replace(tzinfo=None)
+
+
+class Stopwatch:
+    """Seconds of wall time since it was made, on a clock that never jumps."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._started

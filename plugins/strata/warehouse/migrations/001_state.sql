@@ -38,6 +38,7 @@ create table audit.runs (
     fixed_seconds double,
     peak_mb double,
     paths varchar,
+    external_id varchar,
     _started_at timestamp,
     _ended_at timestamp
 );
@@ -109,4 +110,23 @@ create table quarantine.rows (
     status varchar,
     released_by varchar,
     _quarantined_at timestamp
+);
+
+-- Days whose snapshots were built before an older day was built again.
+create table audit.stale_days (
+    ds date primary key,
+    because_of_run_id varchar not null,
+    _marked_at timestamp
+);
+
+create table ops.run_dates (
+    ds date,
+    starts_at timestamp,
+    ends_at timestamp,
+    is_newest boolean,
+    timezone varchar,
+    consent_default boolean,
+    crm_system varchar,
+    crm_entity varchar,
+    _run_id varchar
 );

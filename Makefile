@@ -1,0 +1,81 @@
+# `make` lists the targets. Everything that a run leaves lies under STRATA_HOME (var/).
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+WORLD ?= sample
+DATA ?=
+DS ?=
+FROM ?=
+TO ?=
+export STRATA_PROJECT := $(CURDIR)
+-include .env
+export
+
+UV := $(VENV)/uv/bin/uv
+STAMP := $(VENV)/.base
+STAMP_DEV := $(VENV)/.dev
+RUN := $(BIN)/strata
+
+.PHONY: help env run backfill up test check lint types bench lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
+	  awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+$(UV): requirements/uv.lock
+	@$(PYTHON) -c 'import sys; assert sys.version_info[:2] == (3, 11), sys.version' || \
+	  { echo "Python 3.11 is needed; name it with PYTHON=..." >&2; exit 1; }
+	@echo "make the environment in $(VENV) (about a minute)" >&2
+	@$(PYTHON) -m venv $(VENV) && $(PYTHON) -m venv $(VENV)/uv
+	@$(VENV)/uv/bin/python -m pip install -q --require-hashes -r requirements/uv.lock
+
+$(STAMP): $(UV) requirements/base.lock pyproject.toml
+	@if [ ! -e $(STAMP_DEV) ]; then \
+	  $(UV) pip install -q --python $(BIN)/python --require-hashes --compile-bytecode \
+	    -r requirements/base.lock; fi
+	@$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(STAMP_DEV): $(UV) requirements/dev.lock pyproject.toml
+	@$(UV) pip install -q --python $(BIN)/python --require-hashes --compile-bytecode \
+	  -r requirements/dev.lock
+	@$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@ $(STAMP)
+
+env: $(STAMP) ## set up the environment, nothing else
+
+run: $(STAMP) ## run a day: [WORLD=sample] [DATA=folder] [DS=YYYY-MM-DD]
+	@$(RUN) run --world $(WORLD) $(if $(DATA),--data "$(DATA)") $(if $(DS),--ds $(DS))
+
+backfill: $(STAMP) ## run a range of days: FROM=YYYY-MM-DD TO=YYYY-MM-DD
+	@[ -n "$(FROM)" -a -n "$(TO)" ] || { echo "give FROM=YYYY-MM-DD TO=YYYY-MM-DD" >&2; exit 2; }
+	@$(RUN) run --world $(WORLD) $(if $(DATA),--data "$(DATA)") --ds $(FROM) --until $(TO)
+
+up: $(STAMP) ## start Airflow on loopback with the DAG scheduled; Ctrl-C stops it
+	@$(RUN) up --world $(WORLD) $(if $(DATA),--data "$(DATA)")
+
+lint: $(STAMP_DEV) ## style of Python and SQL
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/sqlfluff lint -q dbt_project/models dbt_project/tests
+
+types: $(STAMP_DEV) ## mypy --strict
+	@$(BIN)/mypy
+
+check: $(STAMP_DEV) ## the fast tests (under two minutes)
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	@$(BIN)/pytest -n 2 -m "not slow"
+
+test: $(STAMP_DEV) lint types ## all tests
+	@$(BIN)/pytest -n 2
+
+bench: $(STAMP_DEV) ## the benchmarks, small
+	@for b in benchmarks/*.py; do $(BIN)/python $$b --quick || exit 1; done
+
+lock: ## resolve the locks anew
+	@cd requirements && ./lock
+
+clean: ## remove what can be rebuilt: caches, dbt's targets (never state)
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis dbt_project/target dbt_project/logs
+	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

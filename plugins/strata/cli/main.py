@@ -1,0 +1,377 @@
+"""``strata``: run a day, look at identities, gates, the sync, reports, the sample."""
+
+import contextlib
+import json
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+from rich.progress import TimeElapsedColumn as Elapsed
+
+from strata.config.loader import ConfigError, read_yaml
+from strata.tenant import Tenant, last_world
+
+app = typer.Typer(
+    help="One stable user id, a feature warehouse and explained tiers.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+identity_app = typer.Typer(help="Who is who, and why.", no_args_is_help=True)
+gate_app = typer.Typer(help="Quality gates and quarantine.", no_args_is_help=True)
+sample_app = typer.Typer(help="The invented company.", no_args_is_help=True)
+app.add_typer(identity_app, name="identity")
+app.add_typer(gate_app, name="gate")
+app.add_typer(sample_app, name="sample")
+
+console = Console()
+errors = Console(stderr=True)
+
+World = Annotated[
+    str | None,
+    typer.Option(
+        "--world",
+        envvar="STRATA_WORLD",
+        help="Tenant: a file of config/worlds. Default: the world of the last run.",
+    ),
+]
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", envvar="STRATA_DATA", help="Folder that file sources are read from."
+    ),
+]
+Day = Annotated[str | None, typer.Option("--ds", help="The day, YYYY-MM-DD.")]
+_STEPS = 20
+
+
+def _tenant(world: str | None, data: Path | None = None) -> Tenant:
+    return Tenant(world or last_world(), data_folder=data)
+
+
+def _day(text: str, name: str = "--ds") -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a date: write YYYY-MM-DD") from None
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Errors meant for people are printed as they are, without a traceback."""
+    from strata.warehouse.lease import WarehouseBusyError
+
+    try:
+        yield
+    except (ConfigError, WarehouseBusyError, LookupError, ValueError) as error:
+        errors.print(f"[red]{type(error).__name__}[/red]", highlight=False)
+        errors.print(str(error), markup=False, highlight=False)
+        raise typer.Exit(1) from None
+
+
+@app.command()
+def run(
+    ds: Day = None,
+    world: Annotated[
+        str, typer.Option(envvar="STRATA_WORLD", help="A file of config/worlds.")
+    ] = "sample",
+    data: Data = None,
+    until: Annotated[
+        str | None, typer.Option(help="Run every day from --ds to this one.")
+    ] = None,
+) -> None:
+    """Run the DAG daily_segments for a day (or a range) in this process.
+
+    Without --ds the day is the world's last_day. At the end: rows in and out of each
+    stage, gate verdicts, tiers, what was written to the CRM, and where it all lies.
+    """
+    with _told():
+        tenant = _tenant(world, data)
+        first = _day(ds) if ds else tenant.world.last_day
+        if first is None:
+            raise ConfigError(f"world {world!r} has no last_day: give --ds YYYY-MM-DD")
+        last = _day(until, "--until") if until else first
+        if last < first:
+            raise ConfigError(
+                f"the range ends ({last}) before it starts ({first}): backfills go "
+                "forward in time"
+            )
+        days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+        assert tenant.data is not None
+        _run_days(tenant, days)
+
+
+def _run_days(tenant: Tenant, days: list[date]) -> None:
+    from strata.orchestration import RunFailedError, prepare_airflow, run_days
+
+    with _progress() as bar, _quietly(tenant):
+        task = bar.add_task("set up Airflow", total=len(days) * _STEPS)
+        prepare_airflow(tenant)
+        bar.update(task, description="start")
+
+        def listen(stage: str, action: str, state: str) -> None:
+            if state == "start":
+                bar.update(task, description=f"{stage}: {action}")
+            elif state == "done":
+                bar.advance(task)
+
+        failure = None
+        try:
+            run_days(tenant, days, listen)
+        except RunFailedError as error:
+            failure = error
+    if failure is not None:
+        errors.print(str(failure), style="red", markup=False, highlight=False)
+        with contextlib.suppress(LookupError):
+            _print_summary(tenant, None)
+        raise typer.Exit(1)
+    _print_summary(tenant, None)
+
+
+def _progress() -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description:<24}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        Elapsed(),
+        console=Console(file=sys.__stderr__),
+    )
+
+
+@contextlib.contextmanager
+def _quietly(tenant: Tenant) -> Iterator[None]:
+    """Send what libraries print to a log file of the tenant while the block runs."""
+    place = tenant.home / "logs" / "run.log"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "WARNING")
+    warnings.simplefilter("ignore")
+    logging.disable(logging.NOTSET)
+    with (
+        place.open("a", encoding="utf-8") as log,
+        contextlib.redirect_stdout(log),
+        contextlib.redirect_stderr(log),
+    ):
+        yield
+
+
+def _print_summary(tenant: Tenant, run_id: str | None) -> None:
+    from strata.report import render_summary
+
+    render_summary(_summary(tenant, run_id, None), console)
+
+
+def _summary(tenant: Tenant, run_id: str | None, ds: date | None) -> Any:
+    from strata.report import summarise
+
+    if not tenant.warehouse.path.exists():
+        raise LookupError(
+            f"world {tenant.world_name!r} has not run yet: start with `make run`"
+        )
+    with tenant.warehouse.connection("read the report") as con:
+        return summarise(con, run_id, ds)
+
+
+@app.command()
+def report(
+    world: World = None,
+    ds: Day = None,
+    run_id: Annotated[str | None, typer.Option(help="One attempt.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="As one JSON object.")
+    ] = False,
+) -> None:
+    """The last run (or another): rows, gates, tiers, sync, and where things lie."""
+    with _told():
+        tenant = _tenant(world)
+        summary = _summary(tenant, run_id, _day(ds) if ds else None)
+        if as_json:
+            typer.echo(json.dumps(summary.to_json(), indent=2, default=str))
+        else:
+            from strata.report import render_summary
+
+            render_summary(summary, console)
+
+
+@app.command()
+def sync(
+    world: World = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the difference, send nothing.")
+    ] = False,
+    replay: Annotated[
+        list[str] | None,
+        typer.Option(help="CRM record whose refused change is to be tried again."),
+    ] = None,
+) -> None:
+    """Send the difference between the desired state and what the CRM acknowledged."""
+    from strata.activation import make_client, sync_target
+    from strata.activation import replay as replay_records
+    from strata.config.activation import ActivationConfig
+    from strata.runs import get_run, newest_run_id
+
+    with _told():
+        tenant = _tenant(world)
+        config = read_yaml(tenant.config_dir / "activation.yml", ActivationConfig)
+        with tenant.warehouse.connection("sync") as con:
+            run_id = newest_run_id(con)
+            if run_id is None:
+                raise LookupError("there is no run yet: start with `make run`")
+            current = get_run(tenant, run_id)
+            for target in config.targets:
+                if replay:
+                    replay_records(con, target.name, replay)
+                client = make_client(target, tenant.home)
+                done = sync_target(con, current, target, client, dry_run=dry_run)
+                console.print_json(data={target.name: done.to_json()})
+
+
+@identity_app.command()
+def why(left: str, right: str, world: World = None) -> None:
+    """The shortest chain of edges that makes two records one person.
+
+    LEFT and RIGHT are records (system/entity/key) or unified user ids.
+    """
+    from strata.identity import why as explain
+
+    with _told(), _tenant(world).warehouse.connection("explain an identity") as con:
+        steps = explain(con, left, right)
+        if not steps:
+            console.print("No chain of accepted edges joins them: two people.")
+        for number, step in enumerate(steps, start=1):
+            console.print(f"{number}. {step}", markup=False, highlight=False)
+
+
+@identity_app.command("show")
+def show_identity(user: str, world: World = None) -> None:
+    """A user's records and history; identifiers are masked."""
+    from strata.identity import show
+
+    with _told(), _tenant(world).warehouse.connection("show an identity") as con:
+        console.print(show(con, user))
+
+
+@gate_app.command("results")
+def gate_results(
+    world: World = None,
+    stage: Annotated[str | None, typer.Option(help="One stage only.")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Passed ones too.")] = False,
+) -> None:
+    """The verdicts of the last run's gates."""
+    from rich.table import Table
+
+    with _told(), _tenant(world).warehouse.connection("read gate results") as con:
+        rows = con.execute(
+            "select stage, table_name, expectation, coalesce(column_name, ''), verdict,"
+            " unexpected_count, checked_rows, why from audit.gate_results"
+            " where run_id = (select run_id from audit.runs"
+            " order by _started_at desc limit 1)"
+            " and stage = coalesce(?, stage) and (? or verdict <> 'passed')"
+            " order by all",
+            [stage, all_],
+        ).fetchall()
+        table = Table(
+            "stage", "table", "check", "column", "verdict", "bad", "of", "why"
+        )
+        for row in rows:
+            table.add_row(*(str(v) if v is not None else "" for v in row))
+        console.print(table if rows else "Every check of the last run passed.")
+
+
+@gate_app.command("run")
+def gate_run(stage: str, run_id: str, world: World = None) -> None:
+    """Check what a stage has built (before it is published) once more."""
+    from strata.pipeline import gate
+
+    with _told():
+        console.print_json(data=gate(_tenant(world), run_id, stage))
+
+
+@gate_app.command("quarantine")
+def gate_quarantine(world: World = None) -> None:
+    """How many rows are set aside, by table and rule. Values are not shown."""
+    from rich.table import Table
+
+    with _told(), _tenant(world).warehouse.connection("read quarantine") as con:
+        rows = con.execute(
+            "select system, entity, expectation, status, count(*) from quarantine.rows"
+            " group by all order by all"
+        ).fetchall()
+        table = Table("system", "entity", "rule", "status", "rows")
+        for row in rows:
+            table.add_row(*(str(v) for v in row))
+        console.print(table if rows else "Quarantine is empty.")
+
+
+@gate_app.command("release")
+def gate_release(
+    system: str,
+    entity: str,
+    by: Annotated[str, typer.Option(help="Who decides; kept in the record.")],
+    expectation: Annotated[
+        str | None, typer.Option(help="Only rows held by this rule.")
+    ] = None,
+    world: World = None,
+) -> None:
+    """Let rows that were set aside back in: the next run takes them."""
+    from strata.quality import release
+
+    with _told(), _tenant(world).warehouse.connection("release quarantine") as con:
+        count = release(con, system, entity, by=by, expectation=expectation)
+        console.print(f"{count} rows released; the next run takes them in.")
+
+
+@sample_app.command()
+def advance(until: str, world: World = "sample") -> None:
+    """Write the sample world up to a day (YYYY-MM-DD)."""
+    from strata.config.sample import SampleConfig
+    from strata.sample import advance as write
+
+    with _told(), _progress() as bar:
+        tenant = _tenant(world)
+        config = read_yaml(tenant.config_dir / "sample.yml", SampleConfig)
+        task = bar.add_task("the world", total=None)
+        write(
+            tenant.home / "world",
+            tenant.home / "crm" / "crm.db",
+            config,
+            _day(until, "UNTIL"),
+            lambda day: bar.update(task, description=f"the world reaches {day}"),
+        )
+
+
+@sample_app.command("describe")
+def describe_sample(world: World = "sample") -> None:
+    """Counts of the sample world by system."""
+    from strata.config.sample import SampleConfig
+    from strata.sample import describe
+
+    with _told():
+        tenant = _tenant(world)
+        config = read_yaml(tenant.config_dir / "sample.yml", SampleConfig)
+        console.print_json(data=describe(tenant.home / "world", config), default=str)
+
+
+@app.command()
+def up(
+    world: Annotated[
+        str, typer.Option(envvar="STRATA_WORLD", help="A file of config/worlds.")
+    ] = "sample",
+    data: Data = None,
+    port: Annotated[int, typer.Option(help="Port of the page, on loopback.")] = 8080,
+) -> None:
+    """Start Airflow with its page on loopback and the DAG scheduled; Ctrl-C stops."""
+    from strata.standing import stand
+
+    with _told():
+        tenant = _tenant(world, data)
+        tenant.remember()
+        raise typer.Exit(stand(tenant, port, lambda line: console.print(line)))

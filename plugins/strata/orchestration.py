@@ -1,0 +1,201 @@
+"""Between Airflow and the pipeline: what a task calls, and Airflow in this process."""
+
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from strata import pipeline, runs
+from strata.config.loader import ConfigError
+from strata.dates import run_date
+from strata.ingest.land import IngestStoppedError
+from strata.tenant import Tenant, project_root, state_root
+
+log = logging.getLogger(__name__)
+DAG_ID = "daily_segments"
+Listener = Callable[[str, str, str], None]
+_listeners: list[Listener] = []
+
+
+class RunFailedError(RuntimeError):
+    """A run of the DAG did not succeed."""
+
+
+def tenant_of_environment() -> Tenant:
+    """The tenant that ``STRATA_WORLD`` and ``STRATA_DATA`` name."""
+    data = os.environ.get("STRATA_DATA")
+    return Tenant(
+        os.environ.get("STRATA_WORLD") or "sample",
+        data_folder=Path(data) if data else None,
+    )
+
+
+def start_run(
+    requested: str | None, data_interval_start: datetime | None, external_id: str
+) -> str:
+    """Open the run of the day asked for, else of the scheduled interval; its id."""
+    tenant = tenant_of_environment()
+    try:
+        ds = run_date(requested, data_interval_start, tenant.world.timezone)
+        return pipeline.start(tenant, ds, external_id)
+    except (ConfigError, ValueError) as error:
+        raise _final(error) from error
+
+
+def run_step(action: str, stage: str, run_id: str) -> None:
+    """One step of the run. An error that trying again cannot mend is not retried."""
+    from strata.activation import CircuitOpenError
+    from strata.quality import GateFailed
+    from strata.transform import TransformError
+
+    tenant = tenant_of_environment()
+    tenant.ensure_pseudonym_key()
+    _tell(stage, action, "start")
+    try:
+        if action == "sync":
+            pipeline.sync(tenant, run_id)
+        elif action == "finish":
+            pipeline.serve(tenant, run_id)
+            pipeline.report(tenant, run_id)
+        else:
+            getattr(pipeline, action)(tenant, run_id, stage)
+    except (
+        GateFailed,
+        ConfigError,
+        IngestStoppedError,
+        TransformError,
+        CircuitOpenError,
+    ) as error:
+        _tell(stage, action, "failed")
+        raise _final(error) from error
+    _tell(stage, action, "done")
+
+
+def explain_failure(context: Any) -> None:
+    """Tell what to do after a failed task, and write the report of the failed run."""
+    instance = context["task_instance"]
+    run_id = instance.xcom_pull(task_ids="start")
+    told = (
+        f"{instance.task_id} failed. Nothing of its stage was published and earlier "
+        "stages stay as they are. Read the error above; mend the cause; then clear "
+        "this task, or trigger the DAG again with the same ds."
+    )
+    if run_id:
+        tenant = tenant_of_environment()
+        try:
+            page = pipeline.report(tenant, run_id)
+            told += f" The report of the failed run: {page}"
+        except Exception as error:
+            told += f" (Its report could not be written: {type(error).__name__}.)"
+    log.error(told)
+
+
+def airflow_environment(tenant: Tenant) -> dict[str, str]:
+    """Settings of the embedded Airflow: its home, its DAGs, quiet, on loopback."""
+    home = state_root() / "airflow"
+    return {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(project_root() / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(project_root() / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__PARALLELISM": "2",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        "STRATA_WORLD": tenant.world_name,
+        "STRATA_HOME": str(state_root()),
+        "STRATA_TIMEZONE": tenant.world.timezone,
+    }
+
+
+def prepare_airflow(tenant: Tenant) -> None:
+    """Point this process at the embedded Airflow and make its database if absent.
+
+    Must come before Airflow is imported, which reads its settings then.
+    """
+    environment = airflow_environment(tenant)
+    os.environ.update(environment)
+    if tenant.data_folder is not None:
+        os.environ["STRATA_DATA"] = str(tenant.data_folder.resolve())
+    home = Path(environment["AIRFLOW_HOME"])
+    home.mkdir(parents=True, exist_ok=True)
+    ready = home / "migrated"
+    if ready.exists() and ready.read_text("utf-8") == _airflow_version():
+        return
+    made = subprocess.run(
+        [sys.executable, "-m", "airflow", "db", "migrate"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if made.returncode != 0:
+        raise RunFailedError(
+            "Airflow's database could not be made under "
+            f"{home}:\n{made.stderr[-2000:] or made.stdout[-2000:]}"
+        )
+    ready.write_text(_airflow_version(), encoding="utf-8")
+
+
+def _airflow_version() -> str:
+    from importlib.metadata import version
+
+    return version("apache-airflow")
+
+
+def run_days(tenant: Tenant, days: Sequence[date], listener: Listener) -> list[str]:
+    """Run the DAG for each day, forward in time, in this process; the run ids.
+
+    Raises ``RunFailedError`` at the first day that fails, with what stopped it.
+    """
+    prepare_airflow(tenant)
+    dag = _load_dag()
+    _listeners.append(listener)
+    done = []
+    try:
+        for ds in sorted(days):
+            state = dag.test(run_conf={"ds": ds.isoformat()}).state
+            with tenant.warehouse.connection("look up the run") as con:
+                run_id = runs.newest_run_id(con, ds)
+                why = con.execute(
+                    "select failed_stage, error from audit.runs where run_id = ?",
+                    [run_id],
+                ).fetchone()
+            if str(state) != "success":
+                stage, error = why or (None, None)
+                raise RunFailedError(
+                    f"{ds}: the run stopped in stage {stage or 'start'}.\n"
+                    f"{error or 'The log lies under ' + os.environ['AIRFLOW_HOME']}"
+                )
+            done.append(str(run_id))
+    finally:
+        _listeners.remove(listener)
+    return done
+
+
+def _load_dag() -> Any:
+    """The DAG object, imported once; Airflow's own chatter stays in its logs."""
+    import importlib.util
+
+    path = project_root() / "dags" / f"{DAG_ID}.py"
+    spec = importlib.util.spec_from_file_location(f"strata_dag_{DAG_ID}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.dag
+
+
+def _tell(stage: str, action: str, state: str) -> None:
+    for listener in _listeners:
+        listener(stage, action, state)
+
+
+def _final(error: Exception) -> Exception:
+    from airflow.sdk.exceptions import AirflowFailException
+
+    return AirflowFailException(f"{type(error).__name__}: {error}")

@@ -1,0 +1,473 @@
+"""The daily run, step by step. DAG, command line and tests call these functions.
+
+A step finds what it needs by the run's id, takes the warehouse for as long as it
+works, and can be called again: what this attempt has published already is skipped,
+and what a killed attempt left half built is dropped.
+"""
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from strata import clock, counts, runs
+from strata.config.loader import read_yaml
+from strata.ingest.manifest import Load, Manifest, SetAside, manifest_hash
+from strata.run import Run
+from strata.tenant import Tenant
+from strata.warehouse.tables import PYTHON_TABLES, TableSpec
+
+Progress = Callable[[str], None]
+
+
+def _quiet(_: str) -> None:
+    return None
+
+
+@contextlib.contextmanager
+def _timed(tenant: Tenant, run_id: str, stage: str) -> Iterator[Run]:
+    """The run, its time in the stage recorded; a failure is noted with its stage."""
+    watch = clock.Stopwatch()
+    run = runs.get_run(tenant, run_id)
+    with tenant.warehouse.hold(f"{stage} of {run.ds}"):
+        try:
+            yield run
+        except Exception as error:
+            fail(tenant, run_id, stage, f"{type(error).__name__}: {error}")
+            raise
+        finally:
+            with tenant.warehouse.connection("record the time taken") as con:
+                runs.add_seconds(con, run, stage, watch.seconds)
+
+
+def start(tenant: Tenant, ds: date, external_id: str | None = None) -> str:
+    """Open an attempt at ``ds`` and give its id."""
+    tenant.ensure_pseudonym_key()
+    run = runs.open_run(tenant, ds, external_id)
+    tenant.remember()
+    with tenant.warehouse.connection("set the day of the run") as con:
+        _set_run_dates(con, tenant, run)
+    return run.run_id
+
+
+def build(tenant: Tenant, run_id: str, stage: str, progress: Progress = _quiet) -> None:
+    """Build one stage's tables beside the published ones."""
+    with _timed(tenant, run_id, stage) as run:
+        if _is_done(tenant, run, stage):
+            return
+        tenant.warehouse.start_build(stage)
+        _BUILDERS[stage](tenant, run, progress)
+
+
+def gate(tenant: Tenant, run_id: str, stage: str) -> dict[str, int]:
+    """Check what was built; the verdicts by count. Raises where the run must stop."""
+    from strata.quality import GateFailed, record, run_gate
+
+    with _timed(tenant, run_id, stage) as run:
+        if _is_done(tenant, run, stage):
+            return {}
+        outcome = run_gate(
+            stage,
+            run,
+            tenant.warehouse.path,
+            tenant.root / "expectations",
+            tables=_tables_to_check(tenant, run, stage),
+        )
+        with tenant.warehouse.connection(f"record the gate of {stage}") as con:
+            record(con, outcome)
+            outcome = outcome.with_results(_conservation(con, tenant, run, stage))
+            outcome = outcome.with_results(_files_set_aside(tenant, run, stage))
+            record(con, outcome)
+        if outcome.stops:
+            raise GateFailed(stage, outcome)
+        return dict(outcome.counts)
+
+
+def promote(tenant: Tenant, run_id: str, stage: str) -> int:
+    """Publish a stage that passed its gate, in one transaction; the rows published."""
+    with _timed(tenant, run_id, stage) as run:
+        if _is_done(tenant, run, stage):
+            return 0
+        if stage == "ingest":
+            return _accept_loads(tenant, run)
+        done = tenant.warehouse.promote(stage, run, _specs(tenant, stage))
+        if stage == "features":
+            _mark_stale_days(tenant, run)
+        return sum(p.rows for p in done)
+
+
+def sync(
+    tenant: Tenant, run_id: str, *, dry_run: bool = False, progress: Progress = _quiet
+) -> dict[str, dict[str, int]]:
+    """Write the difference back to every CRM target; what was done, by target.
+
+    A run older than the newest published day sends nothing.
+    """
+    from strata.activation import make_client, sync_target
+    from strata.config.activation import ActivationConfig
+
+    config = read_yaml(tenant.config_dir / "activation.yml", ActivationConfig)
+    done: dict[str, dict[str, int]] = {}
+    with _timed(tenant, run_id, "publish") as run:
+        if not run.is_newest:
+            return done
+        for target in config.targets:
+            client = make_client(target, run.home)
+            with tenant.warehouse.connection(f"sync to {target.name}") as con:
+                summary = sync_target(
+                    con, run, target, client, dry_run=dry_run, progress=progress
+                )
+                done[target.name] = summary.counts()
+                if not dry_run:
+                    runs.note(con, run, sync_summary=done)
+    return done
+
+
+def serve(tenant: Tenant, run_id: str) -> None:
+    """Swap in the read-only copy of the public tables, and call the run a success.
+
+    A run older than the newest published day leaves the copy as it is.
+    """
+    from strata import transform
+    from strata.serving import publish_copy
+    from strata.serving.tables import public_tables
+
+    with _timed(tenant, run_id, "publish") as run:
+        described = transform.descriptions(tenant)
+        with tenant.warehouse.connection("publish the copy") as con:
+            runs.close_run(con, run, "succeeded")
+            if run.is_newest:
+                publish_copy(con, run, public_tables(described))
+
+
+def report(tenant: Tenant, run_id: str) -> Path:
+    """Write the report page and the Data Docs of a run; the page's path."""
+    from strata.quality import build_data_docs
+    from strata.report import summarise, write_report
+
+    with _timed(tenant, run_id, "publish") as run:
+        build_data_docs(run)
+        with tenant.warehouse.connection("write the report") as con:
+            runs.note(con, run, paths=runs.default_paths(tenant, run))
+            return write_report(con, run, summarise(con, run_id))
+
+
+def fail(tenant: Tenant, run_id: str, stage: str, error: str) -> None:
+    """Keep what stopped the attempt; the words hold no value of any row."""
+    run = runs.get_run(tenant, run_id)
+    with tenant.warehouse.connection("record a failure") as con:
+        runs.close_run(con, run, "failed", failed_stage=stage, error=error[:2000])
+
+
+def run_day(
+    tenant: Tenant, ds: date, progress: Progress = _quiet, *, is_synced: bool = True
+) -> str:
+    """The whole run of one day in this process, without a scheduler; its id."""
+    run_id = start(tenant, ds)
+    for stage in ("ingest", "staging", "identity", "features", "segments", "publish"):
+        progress(stage)
+        build(tenant, run_id, stage)
+        gate(tenant, run_id, stage)
+        promote(tenant, run_id, stage)
+    if is_synced:
+        progress("write back to the CRM")
+        sync(tenant, run_id)
+    serve(tenant, run_id)
+    progress("report")
+    report(tenant, run_id)
+    return run_id
+
+
+def _is_done(tenant: Tenant, run: Run, stage: str) -> bool:
+    """Published by this attempt, or not for a run that is older than the newest."""
+    if not run.is_newest and stage in ("identity", "publish"):
+        return True
+    return tenant.warehouse.is_published(stage, run)
+
+
+def _specs(tenant: Tenant, stage: str) -> list[TableSpec]:
+    if stage in PYTHON_TABLES:
+        return list(PYTHON_TABLES[stage])
+    from strata import transform
+
+    return transform.table_specs(tenant, stage)
+
+
+def _tables_to_check(tenant: Tenant, run: Run, stage: str) -> list[str] | None:
+    """For ingest the entities that brought something; otherwise every suite."""
+    if stage != "ingest":
+        return None
+    return sorted(
+        {
+            f"raw.{load.system}__{name}"
+            for load in _new_loads(tenant)
+            for name in load.entities
+        }
+    )
+
+
+def _set_run_dates(con: duckdb.DuckDBPyConnection, tenant: Tenant, run: Run) -> None:
+    starts_at, ends_at = run.bounds
+    record = tenant.world.crm_record
+    con.execute("delete from ops.run_dates")
+    con.execute(
+        "insert into ops.run_dates values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            run.ds,
+            starts_at,
+            ends_at,
+            run.is_newest,
+            run.timezone,
+            tenant.world.consent_default,
+            record.system,
+            record.entity,
+            run.run_id,
+        ],
+    )
+
+
+def _all_loads(tenant: Tenant) -> list[Load]:
+    return Manifest(tenant.home / "raw").loads()
+
+
+def _new_loads(tenant: Tenant) -> list[Load]:
+    """Loads in the manifest that no gate has accepted yet."""
+    from strata.ingest import views
+
+    with tenant.warehouse.connection("look up accepted loads") as con:
+        known = views.accepted_ids(con)
+    return [load for load in _all_loads(tenant) if load.load_id not in known]
+
+
+def _build_ingest(tenant: Tenant, run: Run, progress: Progress) -> None:
+    from strata.ingest import views
+    from strata.ingest.land import land
+
+    if tenant.world.generated:
+        _advance_world(tenant, run, progress)
+    landing = land(run, tenant.world, tenant.sources, tenant.data, progress)
+    _keep_set_aside(run, landing.set_aside)
+    with tenant.warehouse.connection("show the new loads") as con:
+        views.create_views(
+            con,
+            "build_raw",
+            tenant.sources,
+            tenant.home / "raw",
+            _new_loads(tenant),
+            without_quarantined=False,
+        )
+
+
+def _set_aside_file(run: Run) -> Path:
+    return run.report_dir / "gates" / "ingest.set_aside.json"
+
+
+def _keep_set_aside(run: Run, found: Sequence[SetAside]) -> None:
+    """For the gate, which may be another process: files that wait where they lie."""
+    place = _set_aside_file(run)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(json.dumps([asdict(item) for item in found]), encoding="utf-8")
+
+
+def _advance_world(tenant: Tenant, run: Run, progress: Progress) -> None:
+    from strata.config.sample import SampleConfig
+    from strata.sample import advance
+
+    config = read_yaml(tenant.config_dir / "sample.yml", SampleConfig)
+    advance(
+        tenant.home / "world",
+        tenant.home / "crm" / "crm.db",
+        config,
+        run.ds,
+        lambda day: progress(f"the world reaches {day}"),
+    )
+
+
+def _accept_loads(tenant: Tenant, run: Run) -> int:
+    """What ingest publishes: its loads in the manifest table, and raw's views."""
+    from strata.ingest import views
+
+    loads = _all_loads(tenant)
+    new = _new_loads(tenant)
+    with tenant.warehouse.connection("accept loads") as con:
+        con.begin()
+        try:
+            views.accept(con, run, new)
+            views.create_views(
+                con,
+                "raw",
+                tenant.sources,
+                tenant.home / "raw",
+                loads,
+                without_quarantined=True,
+            )
+            con.execute(
+                "delete from audit.publications where stage = 'ingest' and run_id = ?",
+                [run.run_id],
+            )
+            con.execute(
+                "insert into audit.publications (stage, ds, run_id, fingerprint, rows,"
+                " is_newest, _published_at) values ('ingest', ?, ?, ?, ?, ?, ?)",
+                [
+                    run.ds,
+                    run.run_id,
+                    manifest_hash(loads),
+                    sum(e.rows for load in new for e in load.entities.values()),
+                    run.is_newest,
+                    clock.now_naive(),
+                ],
+            )
+            runs.note(con, run, manifest_hash=manifest_hash(loads))
+            con.commit()
+        except BaseException:
+            con.rollback()
+            raise
+        con.execute("drop schema if exists build_raw cascade")
+    return sum(e.rows for load in new for e in load.entities.values())
+
+
+def _build_with_dbt(stage: str) -> Callable[[Tenant, Run, Progress], None]:
+    def built(tenant: Tenant, run: Run, progress: Progress) -> None:
+        from strata import transform
+
+        if stage == "staging":
+            _show_raw(tenant)
+        transform.build(tenant, stage)
+
+    return built
+
+
+def _show_raw(tenant: Tenant) -> None:
+    """Raw's views anew: a row released from quarantine, or a moved home, shows."""
+    from strata.ingest import views
+
+    with tenant.warehouse.connection("show raw") as con:
+        accepted = views.accepted_ids(con)
+        views.create_views(
+            con,
+            "raw",
+            tenant.sources,
+            tenant.home / "raw",
+            [load for load in _all_loads(tenant) if load.load_id in accepted],
+            without_quarantined=True,
+        )
+
+
+def _build_identity(tenant: Tenant, run: Run, progress: Progress) -> None:
+    from strata.config.identity import IdentityConfig
+    from strata.identity import resolve
+
+    config = read_yaml(tenant.config_dir / "identity.yml", IdentityConfig)
+    with tenant.warehouse.connection("resolve identities") as con:
+        resolve(con, run, config)
+
+
+def _build_segments(tenant: Tenant, run: Run, progress: Progress) -> None:
+    from strata.config.playbooks import PlaybooksConfig
+    from strata.config.tiers import TiersConfig
+    from strata.scoring import score
+
+    tiers = read_yaml(tenant.config_dir / "tiers.yml", TiersConfig)
+    playbooks = read_yaml(tenant.config_dir / "playbooks.yml", PlaybooksConfig)
+    with tenant.warehouse.connection("score") as con:
+        score(con, run, tiers, playbooks)
+
+
+_BUILDERS: dict[str, Callable[[Tenant, Run, Progress], None]] = {
+    "ingest": _build_ingest,
+    "staging": _build_with_dbt("staging"),
+    "identity": _build_identity,
+    "features": _build_with_dbt("features"),
+    "segments": _build_segments,
+    "publish": _build_with_dbt("publish"),
+}
+
+
+def _conservation(
+    con: duckdb.DuckDBPyConnection, tenant: Tenant, run: Run, stage: str
+) -> list[Any]:
+    """Count the stage's tables, and a gate result for each: no row lost in silence."""
+    from strata.quality import law_result
+
+    found: list[counts.TableCount] = []
+    if stage == "ingest":
+        found = counts.count_ingest(con, _new_loads(tenant))
+    elif stage == "staging":
+        accepted = _accepted(con, tenant)
+        found = counts.count_staging(con, tenant, accepted)
+    elif stage == "identity":
+        found = counts.count_identity(con, run)
+    elif stage == "features":
+        found = counts.count_features(con, run)
+    elif stage == "segments":
+        found = counts.count_segments(con, run)
+    counts.record(con, run, stage, found)
+    return [
+        law_result(
+            run,
+            stage,
+            c.table,
+            holds=c.missing == 0,
+            observed=f"{c.rows_in} in, {c.rows_out} out, {c.deduplicated} "
+            f"deduplicated, {c.quarantined} quarantined",
+            why="rows read = rows out + deduplicated + quarantined",
+            unexpected=abs(c.missing),
+            checked=c.rows_in,
+        )
+        for c in found
+    ]
+
+
+def _accepted(con: duckdb.DuckDBPyConnection, tenant: Tenant) -> list[Load]:
+    from strata.ingest import views
+
+    known = views.accepted_ids(con)
+    return [load for load in _all_loads(tenant) if load.load_id in known]
+
+
+def _files_set_aside(tenant: Tenant, run: Run, stage: str) -> list[Any]:
+    """A warning for each source file that waits where it lies."""
+    from strata.quality import law_result
+
+    place = _set_aside_file(run)
+    if stage != "ingest" or not place.exists():
+        return []
+    found = [SetAside(**item) for item in json.loads(place.read_text("utf-8"))]
+    return [
+        law_result(
+            run,
+            stage,
+            item.entity,
+            holds=False,
+            observed=f"{item.path}: {item.reason}",
+            why="a file that breaks its contract is set aside and read once mended",
+            unexpected=1,
+            checked=1,
+            severity="warn",
+        )
+        for item in found
+    ]
+
+
+def _mark_stale_days(tenant: Tenant, run: Run) -> None:
+    """Later published days are stale once an older day's content has changed."""
+    with tenant.warehouse.connection("mark stale days") as con:
+        con.execute("delete from audit.stale_days where ds = ?", [run.ds])
+        rows = con.execute(
+            "select fingerprint from audit.publications"
+            " where stage = 'features' and ds = ? order by _published_at desc limit 2",
+            [run.ds],
+        ).fetchall()
+        if run.is_newest or (len(rows) == 2 and rows[0] == rows[1]):
+            return
+        con.execute(
+            "insert or replace into audit.stale_days"
+            " select distinct ds, ?, ?::timestamp from audit.publications"
+            " where stage = 'features' and ds > ?",
+            [run.run_id, clock.now_naive(), run.ds],
+        )

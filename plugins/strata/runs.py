@@ -1,0 +1,160 @@
+"""The record of runs: one row an attempt in ``audit.runs``, failed ones kept."""
+
+import json
+import resource
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from strata import clock
+from strata.run import Run
+from strata.tenant import Tenant
+
+
+class UnknownRunError(LookupError):
+    """No attempt of that name is recorded."""
+
+
+def open_run(tenant: Tenant, ds: date, external_id: str | None = None) -> Run:
+    """Record a new attempt at ``ds`` and return it.
+
+    An attempt that was running when its process died is marked ``interrupted``. The
+    same ``external_id`` (the scheduler's name for this run) gives the same attempt
+    again, so that a retried task does not open a second one.
+    """
+    tenant.home.mkdir(parents=True, exist_ok=True)
+    tenant.warehouse.migrate()
+    newest = tenant.warehouse.newest_published()
+    with tenant.warehouse.connection(f"open a run of {ds}") as con:
+        if external_id is not None:
+            row = con.execute(
+                "select run_id from audit.runs where external_id = ?"
+                " and status = 'running'",
+                [external_id],
+            ).fetchone()
+            if row is not None:
+                return _read(con, tenant, str(row[0]))
+        con.execute(
+            "update audit.runs set status = 'interrupted', _ended_at = ?"
+            " where status = 'running'",
+            [clock.now_naive()],
+        )
+        attempt, previous = _numbers(con, ds)
+        run_id = f"{ds}.{attempt}"
+        con.execute(
+            "insert into audit.runs (run_id, ds, world, attempt, previous_run_id,"
+            " status, is_newest, config_hash, code_version, external_id, _started_at)"
+            " values (?, ?, ?, ?, ?, 'running', ?, ?, ?, ?, ?)",
+            [
+                run_id,
+                ds,
+                tenant.world_name,
+                attempt,
+                previous,
+                newest is None or ds >= newest,
+                tenant.config_hash,
+                tenant.code_version,
+                external_id,
+                clock.now_naive(),
+            ],
+        )
+        return _read(con, tenant, run_id)
+
+
+def get_run(tenant: Tenant, run_id: str) -> Run:
+    """The attempt called ``run_id``. Raises ``UnknownRunError``."""
+    with tenant.warehouse.connection("look up a run") as con:
+        return _read(con, tenant, run_id)
+
+
+def newest_run_id(con: duckdb.DuckDBPyConnection, ds: date | None = None) -> str | None:
+    """The attempt started last, of ``ds`` where given."""
+    row = con.execute(
+        "select run_id from audit.runs where ds = coalesce(?, ds)"
+        " order by _started_at desc, attempt desc limit 1",
+        [ds],
+    ).fetchone()
+    return str(row[0]) if row else None
+
+
+def close_run(
+    con: duckdb.DuckDBPyConnection,
+    run: Run,
+    status: str,
+    *,
+    failed_stage: str | None = None,
+    error: str | None = None,
+) -> None:
+    """Say how the attempt ended. The first failure told is the one kept."""
+    con.execute(
+        "update audit.runs set status = ?, failed_stage = coalesce(failed_stage, ?),"
+        " error = coalesce(error, ?), _ended_at = ? where run_id = ?",
+        [status, failed_stage, error, clock.now_naive(), run.run_id],
+    )
+
+
+def note(con: duckdb.DuckDBPyConnection, run: Run, **values: Any) -> None:
+    """Set columns of the attempt's record; dictionaries are kept as JSON."""
+    for column, value in values.items():
+        stored = json.dumps(value, sort_keys=True) if isinstance(value, dict) else value
+        con.execute(
+            f'update audit.runs set "{column}" = ? where run_id = ?',
+            [stored, run.run_id],
+        )
+
+
+def add_seconds(
+    con: duckdb.DuckDBPyConnection, run: Run, stage: str, seconds: float
+) -> None:
+    """Add to the time that a stage took, and raise the peak of memory seen so far."""
+    row = con.execute(
+        "select stage_seconds, peak_mb from audit.runs where run_id = ?", [run.run_id]
+    ).fetchone()
+    if row is None:
+        raise UnknownRunError(run.run_id)
+    spent = json.loads(row[0]) if row[0] else {}
+    spent[stage] = round(spent.get(stage, 0.0) + seconds, 3)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    note(con, run, stage_seconds=spent, peak_mb=round(max(peak, row[1] or 0.0), 1))
+
+
+def default_paths(tenant: Tenant, run: Run) -> dict[str, str]:
+    """Where a person finds what the run leaves behind."""
+    home: Path = tenant.home
+    return {
+        "report": str(run.report_dir / "report.html"),
+        "data_docs": str(run.report_dir / "data_docs" / "index.html"),
+        "serving": str(home / "serving" / "strata.duckdb"),
+        "crm": str(home / "crm" / "crm.db"),
+    }
+
+
+def _numbers(con: duckdb.DuckDBPyConnection, ds: date) -> tuple[int, str | None]:
+    attempt = con.execute(
+        "select coalesce(max(attempt), 0) + 1 from audit.runs where ds = ?", [ds]
+    ).fetchone()
+    previous = con.execute(
+        "select run_id from audit.runs order by _started_at desc, run_id desc limit 1"
+    ).fetchone()
+    assert attempt is not None
+    return int(attempt[0]), str(previous[0]) if previous else None
+
+
+def _read(con: duckdb.DuckDBPyConnection, tenant: Tenant, run_id: str) -> Run:
+    row = con.execute(
+        "select ds, is_newest from audit.runs where run_id = ?", [run_id]
+    ).fetchone()
+    if row is None:
+        raise UnknownRunError(
+            f"no run {run_id!r} in {tenant.warehouse.path}: `strata report` lists them"
+        )
+    return Run(
+        run_id=run_id,
+        ds=row[0],
+        world=tenant.world_name,
+        home=tenant.home,
+        timezone=tenant.world.timezone,
+        is_newest=bool(row[1]),
+    )

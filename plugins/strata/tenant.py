@@ -1,0 +1,148 @@
+"""A tenant as the pipeline sees it: its home, its configuration, its warehouse."""
+
+import hashlib
+import os
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from strata.config.loader import ConfigError, read_yaml
+from strata.config.sources import SourcesConfig
+from strata.config.world import WorldConfig
+from strata.warehouse import DuckDBWarehouse
+
+DEVELOPMENT_KEY = "strata-development-key-for-invented-or-published-data-only"
+_VERSION = "0.1.0"
+
+
+def project_root() -> Path:
+    """The folder that holds ``config/`` and ``dbt_project/`` (``STRATA_PROJECT``)."""
+    return Path(os.environ.get("STRATA_PROJECT") or Path(__file__).parents[2]).resolve()
+
+
+def state_root() -> Path:
+    """The folder under which every tenant has its home (``STRATA_HOME``)."""
+    return Path(os.environ.get("STRATA_HOME") or project_root() / "var").resolve()
+
+
+def last_world() -> str:
+    """The world of the newest run on this machine; ``sample`` before the first."""
+    marker = state_root() / "last_world"
+    return marker.read_text(encoding="utf-8").strip() if marker.exists() else "sample"
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """One tenant: one home, one configuration, one warehouse."""
+
+    world_name: str
+    root: Path = field(default_factory=project_root)
+    state: Path = field(default_factory=state_root)
+    data_folder: Path | None = None
+
+    @cached_property
+    def home(self) -> Path:
+        return self.state / self.world_name
+
+    @cached_property
+    def config_dir(self) -> Path:
+        return self.root / "config"
+
+    @cached_property
+    def world(self) -> WorldConfig:
+        path = self.config_dir / "worlds" / f"{self.world_name}.yml"
+        if not path.exists():
+            known = sorted(p.stem for p in path.parent.glob("*.yml"))
+            raise ConfigError(
+                f"there is no world {self.world_name!r}: {path} is missing; "
+                f"known worlds: {', '.join(known)}"
+            )
+        return read_yaml(path, WorldConfig)
+
+    @cached_property
+    def sources(self) -> SourcesConfig:
+        return read_yaml(self.config_dir / "sources.yml", SourcesConfig)
+
+    @cached_property
+    def warehouse(self) -> DuckDBWarehouse:
+        return DuckDBWarehouse(self.home)
+
+    @cached_property
+    def data(self) -> Path:
+        """The folder that file sources are read from.
+
+        ``DATA=`` on the command line, else the world's own, else the one that the
+        last run was given. Raises ``ConfigError`` where none is known or it is not
+        there.
+        """
+        remembered = self.home / "data_folder"
+        if self.data_folder is not None:
+            chosen = self.data_folder.resolve()
+        elif self.world.data is not None:
+            chosen = Path(self.world.data.format(home=self.home))
+        elif remembered.exists():
+            chosen = Path(remembered.read_text(encoding="utf-8").strip())
+        else:
+            raise ConfigError(
+                f"world {self.world_name!r} needs a data folder: give DATA=<folder> "
+                "(or --data); the README says where to get it"
+            )
+        if not chosen.is_dir() and not self.world.generated:
+            raise ConfigError(f"the data folder {chosen} is not there: check DATA=")
+        return chosen
+
+    def remember(self) -> None:
+        """Keep what the next command may leave out: the world and the data folder."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        if self.data_folder is not None:
+            _write(self.home / "data_folder", str(self.data_folder.resolve()))
+        _write(self.state / "last_world", self.world_name)
+
+    def ensure_pseudonym_key(self) -> None:
+        """Give invented and published data the known key; others must bring one."""
+        if os.environ.get("STRATA_PSEUDONYM_KEY"):
+            return
+        if self.world.public_data:
+            os.environ["STRATA_PSEUDONYM_KEY"] = DEVELOPMENT_KEY
+            return
+        raise ConfigError(
+            f"world {self.world_name!r} holds real people: set STRATA_PSEUDONYM_KEY "
+            "(in .env or a secrets backend). Make one with: python -c "
+            '"import secrets; print(secrets.token_hex(32))" and keep it safe: '
+            "losing it changes every pseudonym"
+        )
+
+    @cached_property
+    def config_hash(self) -> str:
+        """A hash of every rule: ``config/`` and ``expectations/``."""
+        world = self.config_dir / "worlds" / f"{self.world_name}.yml"
+        files = [*self.config_dir.glob("*.yml"), world]
+        files += (self.root / "expectations").rglob("*.yml")
+        return _hash_files(self.root, files)
+
+    @cached_property
+    def code_version(self) -> str:
+        """The release and a hash of the code that makes rows."""
+        files = [
+            *(self.root / "plugins" / "strata").rglob("*.py"),
+            *(self.root / "plugins" / "strata").rglob("*.sql"),
+            *(self.root / "dbt_project" / "models").rglob("*.*"),
+            *(self.root / "dbt_project" / "macros").rglob("*.sql"),
+            self.root / "dbt_project" / "dbt_project.yml",
+        ]
+        return f"{_VERSION}+{_hash_files(self.root, files)[:12]}"
+
+
+def _hash_files(root: Path, files: list[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(set(files)):
+        digest.update(path.relative_to(root).as_posix().encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(text + "\n", encoding="utf-8")
+    temporary.replace(path)

@@ -1,0 +1,116 @@
+"""dbt in this process: one invocation a stage, the project parsed once a process."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from strata.tenant import Tenant
+from strata.warehouse.tables import BUILD_PREFIX, STAGE_SCHEMAS, TableSpec
+
+_SELECT = {
+    "staging": "path:models/staging",
+    "features": "path:models/features path:models/marts",
+    "publish": "path:models/activation",
+}
+_manifests: dict[Path, Any] = {}
+
+
+class TransformError(RuntimeError):
+    """dbt could not build a stage; says which model and where its log lies."""
+
+
+def build(tenant: Tenant, stage: str) -> None:
+    """Build the models of ``stage`` into its build schemas.
+
+    The caller holds the warehouse. Raises ``TransformError`` naming the models that
+    failed; dbt's log under ``<home>/dbt/logs`` has the statement.
+    """
+    result = _invoke(
+        tenant, ["run", "--select", *_SELECT[stage].split(), "--no-version-check"]
+    )
+    if not result.success:
+        raise TransformError(_explain(tenant, stage, result))
+
+
+def table_specs(tenant: Tenant, stage: str) -> list[TableSpec]:
+    """The models of ``stage`` that are published, as their YAML says how."""
+    specs = []
+    for node in _manifest(tenant).nodes.values():
+        if node.resource_type != "model" or "publish" not in node.config.meta:
+            continue
+        schema = node.schema.removeprefix(BUILD_PREFIX)
+        if schema in STAGE_SCHEMAS[stage]:
+            meta = node.config.meta
+            key = tuple(meta.get("publish_key", ()))
+            specs.append(TableSpec(schema, node.alias, meta["publish"], key))
+    return sorted(specs, key=lambda s: (s.schema, s.name))
+
+
+def descriptions(tenant: Tenant) -> dict[str, tuple[str, dict[str, str]]]:
+    """``schema.table`` → (description, column → description), from the models' YAML."""
+    found = {}
+    for node in _manifest(tenant).nodes.values():
+        if node.resource_type == "model":
+            name = f"{node.schema.removeprefix(BUILD_PREFIX)}.{node.alias}"
+            columns = {c: v.description for c, v in node.columns.items()}
+            found[name] = (node.description, columns)
+    return found
+
+
+def _manifest(tenant: Tenant) -> Any:
+    project = tenant.root / "dbt_project"
+    if project not in _manifests:
+        result = _invoke(tenant, ["parse", "--no-version-check"], parsed=False)
+        if not result.success:
+            raise TransformError(_explain(tenant, "the project", result))
+        _manifests[project] = result.result
+    return _manifests[project]
+
+
+def _invoke(tenant: Tenant, arguments: list[str], *, parsed: bool = True) -> Any:
+    """Call dbt; its connections are closed when it ends, so that no lock stays."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+    from dbt.cli.main import dbtRunner
+
+    project = tenant.root / "dbt_project"
+    place = tenant.home / "dbt"
+    tenant.ensure_pseudonym_key()
+    os.environ["STRATA_WAREHOUSE"] = str(tenant.warehouse.path)
+    os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
+    runner = dbtRunner(manifest=_manifest(tenant) if parsed else None)
+    try:
+        return runner.invoke(
+            [
+                "--quiet",
+                "--log-path",
+                str(place / "logs"),
+                "--log-level-file",
+                "info",
+                arguments[0],
+                "--project-dir",
+                str(project),
+                "--profiles-dir",
+                str(project),
+                "--target",
+                "duckdb",
+                "--target-path",
+                str(place / "target"),
+                *arguments[1:],
+            ]
+        )
+    finally:
+        DuckDBConnectionManager.close_all_connections()
+
+
+def _explain(tenant: Tenant, stage: str, result: Any) -> str:
+    failed = [
+        f"{r.node.name} ({r.status})"
+        for r in getattr(result.result, "results", None) or []
+        if str(r.status) in ("error", "fail")
+    ]
+    what = ", ".join(failed) if failed else type(result.exception).__name__
+    return (
+        f"dbt could not build {stage}: {what}. "
+        f"The statement and the engine's words are in {tenant.home / 'dbt' / 'logs'}; "
+        "nothing was published. Mend it and run the day again."
+    )

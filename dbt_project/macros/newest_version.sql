@@ -1,4 +1,4 @@
-{% macro newest_version(relation, key, version=none) -%}
+{% macro newest_version(relation, key, version=none, first_seen=[]) -%}
     {#-
         A select that keeps one row of each key: the newest by `version` (a column;
         null comes last), then by the time it was known, then by its place in the load,
@@ -9,6 +9,8 @@
         was first known; `_known_at` when the kept row was.
 
         `relation`: a CTE with the operational columns of raw. `key`: its columns.
+        `first_seen`: columns that change between versions; `<column>_first_seen_at`
+        is the earliest `version`, a timestamp, that shows the value of the kept row.
     -#}
     select {{ all_columns_but("numbered", ["_place"]) }}
     from (
@@ -29,6 +31,11 @@
             min(_known_at) over (
                 partition by {{ key | join(", ") }}
             ) as _first_known_at
+            {%- for column in first_seen %},
+            min({{ version }}) over (
+                partition by {{ (key + [column]) | join(", ") }}
+            ) as {{ column }}_first_seen_at
+            {%- endfor %}
         from {{ relation }}
     ) as numbered
     where numbered._place = 1

@@ -50,6 +50,7 @@ final as (
         record_key="app_user_id",
         own={"app_user_id": "app_user_id"},
         shown={"phone": "phone", "email": "email"},
+        shown_suffix="_first_seen_at",
         first_seen_at="coalesce(registered_at, updated_at, _first_known_at)",
         last_seen_at="coalesce(updated_at, registered_at, _first_known_at)",
     ) }}

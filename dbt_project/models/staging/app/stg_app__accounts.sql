@@ -26,7 +26,12 @@ typed as (
 
 newest as (
 
-    {{ newest_version("typed", key=["app_user_id"], version="updated_at") }}
+    {{ newest_version(
+        "typed",
+        key=["app_user_id"],
+        version="updated_at",
+        first_seen=["phone", "email"],
+    ) }}
 
 ),
 

@@ -22,6 +22,7 @@ final as (
             "member_no": "member_no",
             "unionid": "unionid",
         },
+        shown_suffix="_first_seen_at",
         first_seen_at="coalesce(registered_at, updated_at, _first_known_at)",
         last_seen_at="coalesce(updated_at, registered_at, _first_known_at)",
     ) }}

@@ -34,7 +34,12 @@ typed as (
 
 newest as (
 
-    {{ newest_version("typed", key=["customer_id"], version="updated_at") }}
+    {{ newest_version(
+        "typed",
+        key=["customer_id"],
+        version="updated_at",
+        first_seen=["phone", "email", "member_no", "unionid"],
+    ) }}
 
 ),
 

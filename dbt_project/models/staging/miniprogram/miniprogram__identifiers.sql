@@ -34,6 +34,7 @@ final as (
         record_key="openid",
         own={"openid": "openid"},
         shown={"unionid": "unionid", "phone": "phone"},
+        shown_suffix="_first_seen_at",
         first_seen_at="coalesce(authorised_at, updated_at, _first_known_at)",
         last_seen_at="coalesce(updated_at, authorised_at, _first_known_at)",
     ) }}

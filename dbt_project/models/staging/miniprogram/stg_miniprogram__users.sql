@@ -27,7 +27,12 @@ typed as (
 
 newest as (
 
-    {{ newest_version("typed", key=["openid"], version="updated_at") }}
+    {{ newest_version(
+        "typed",
+        key=["openid"],
+        version="updated_at",
+        first_seen=["unionid", "phone"],
+    ) }}
 
 ),
 

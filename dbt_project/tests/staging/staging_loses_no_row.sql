@@ -1,0 +1,46 @@
+-- Invariant: every raw row is one row of its staging model or counted in its `_versions`,
+-- for every entity of every system: count(raw) = sum(_versions).
+-- depends_on: {{ ref("identifiers") }}
+-- depends_on: {{ ref("events") }}
+-- depends_on: {{ ref("orders") }}
+-- depends_on: {{ ref("consents") }}
+{%- set pairs = [] %}
+{%- if execute %}
+    {%- for node in graph.nodes.values()
+        if node.resource_type == "model" and node.name.startswith("stg_") %}
+        {%- for parent in node.depends_on.nodes
+            if parent.startswith("source.strata.raw.") %}
+            {%- do pairs.append((node, graph.sources[parent])) %}
+        {%- endfor %}
+    {%- endfor %}
+{%- endif %}
+
+with
+
+counted as (
+
+    {% for node, source in pairs %}
+    select
+        '{{ node.name }}' as model,
+        (select count(*) from {{ source.relation_name }}) as raw_rows,
+        (
+            select coalesce(sum(_versions), 0) from {{ node.relation_name }}
+        ) as accounted_rows
+    {% if not loop.last %}union all{% endif %}
+    {% else %}
+    select
+        'none' as model,
+        1 as raw_rows,
+        0 as accounted_rows
+    {% endfor %}
+
+),
+
+final as (
+
+    select * from counted
+    where raw_rows != accounted_rows
+
+)
+
+select * from final

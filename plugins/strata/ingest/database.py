@@ -61,7 +61,6 @@ def read(
         backend="pyarrow",
         chunk_size=50_000,
         query_adapter_callback=only_new,
-        detect_precision_hints=False,
     )
     for part in rows:
         yield _as_text(part, [*entity.columns, *(f"_extra_{n}" for n in extra)])

@@ -19,13 +19,13 @@ with
 repeated as (
 
     {% for shape, key in keys.items() %}
-    select
-        '{{ shape }}' as shape,
-        count(*) as row_count
-    from {{ ref(shape) }}
-    group by {{ key | join(", ") }}
-    having count(*) > 1
-    {% if not loop.last %}union all{% endif %}
+        select
+            '{{ shape }}' as shape,
+            count(*) as row_count
+        from {{ ref(shape) }}
+        group by {{ key | join(", ") }}
+        having count(*) > 1
+        {% if not loop.last %}union all{% endif %}
     {% endfor %}
 
 ),

@@ -1,6 +1,6 @@
--- Grain: one row a document (order, receipt, invoice, refund), of all systems. A system
--- gives the head of a document; its amounts are the sums of its lines, so that orders and
--- lines cannot disagree.
+-- Grain: one row a document (order, receipt, invoice, refund), of all systems.
+-- A system gives the head of a document; its amounts are the sums of its lines, so that
+-- orders and lines cannot disagree.
 {{ config(meta={"publish": "replace"}) }}
 
 with

@@ -1,6 +1,6 @@
--- Grain: one row an invoice line of the flat export, which has no key of its own: a line
--- is its typed values and its ordinal among equal lines of one file. Exports overlap, and
--- the description is left out of the key because it is edited between them.
+-- Grain: one row an invoice line of the flat export, which has no key of its own: a
+-- line is its typed values and its ordinal among equal lines of one file. Exports
+-- overlap, and the description is not in the key because it is edited between them.
 {{ config(meta={"publish": "replace"}) }}
 
 with

@@ -1,6 +1,7 @@
--- Grain: one row an order, a refund or an invoice. A refund is a document of its own, at
--- the time when it happened, so that the order it belongs to keeps the amounts of its
--- day. One of a cancelled order is cancelled with it: neither counts.
+-- Grain: one row an order, a refund or an invoice.
+-- A refund is a document of its own, at the time when it happened, so that the order it
+-- belongs to keeps the amounts of its day. One of a cancelled order is cancelled with
+-- it: neither counts.
 {{ config(materialized="ephemeral") }}
 
 with

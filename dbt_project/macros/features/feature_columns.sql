@@ -10,3 +10,10 @@
     {{- ",\n        " if not loop.last }}
     {%- endfor -%}
 {%- endmacro %}
+
+{% macro all_feature_columns() -%}
+    {#- Every feature from the relation named as its family, in the catalogue's order. -#}
+    {%- for feature in feature_settings().catalogue -%}
+    {{ feature.family }}.{{ feature.name }}{{ ",\n        " if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}

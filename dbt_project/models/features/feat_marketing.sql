@@ -1,0 +1,78 @@
+-- Grain: ds, unified_user_id.
+-- What marketing did to reach the user, and what came back.
+with
+
+users as (
+
+    select
+        ds,
+        unified_user_id
+    from {{ ref("int_users_enumerated") }}
+
+),
+
+days as (
+
+    select
+        ds,
+        unified_user_id,
+        activity_on,
+        days_ago,
+        {{ measured_columns("marketing") }}
+    from {{ ref("int_user_days_summed") }}
+
+),
+
+touches as (
+
+    select
+        ds,
+        unified_user_id,
+        campaign
+    from {{ ref("int_touches_resolved") }}
+    where touched_on > {{ date_add_days("ds", -90) }}
+
+),
+
+windowed as (
+
+    select
+        users.ds,
+        users.unified_user_id,
+        {{ windowed_measures("marketing", "days") }}
+    from users
+    left join days
+        on
+            users.ds = days.ds
+            and users.unified_user_id = days.unified_user_id
+    group by users.ds, users.unified_user_id
+
+),
+
+campaigns as (
+
+    select
+        ds,
+        unified_user_id,
+        count(distinct campaign) as campaign_count_90d
+    from touches
+    group by ds, unified_user_id
+
+),
+
+final as (
+
+    select
+        windowed.ds,
+        windowed.unified_user_id,
+        coalesce(campaigns.campaign_count_90d, 0) as campaign_count_90d,
+        {{ measured_features("marketing", "windowed") }}
+    from windowed
+    left join campaigns
+        on
+            windowed.ds = campaigns.ds
+            and windowed.unified_user_id = campaigns.unified_user_id
+
+)
+
+select * from final

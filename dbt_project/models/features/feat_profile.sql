@@ -1,0 +1,237 @@
+-- Grain: ds, unified_user_id.
+-- Who the user is, without anything that tells their name. An attribute comes from
+-- the CRM's record where that has it, else from the newest registration.
+with
+
+records as (
+
+    select
+        ds,
+        ends_at,
+        system,
+        entity,
+        record_key,
+        unified_user_id
+    from {{ ref("int_records_resolved") }}
+    where unified_user_id is not null
+
+),
+
+users as (
+
+    select
+        ds,
+        unified_user_id,
+        record_count,
+        system_count,
+        has_crm_record,
+        first_mapped_on
+    from {{ ref("int_users_enumerated") }}
+
+),
+
+consents as (
+
+    select
+        ds,
+        unified_user_id,
+        consent_profiling,
+        consent_marketing
+    from {{ ref("int_consents_decided") }}
+
+),
+
+run_dates as (
+
+    select
+        ds,
+        timezone,
+        crm_system,
+        crm_entity
+    from {{ source("ops", "run_dates") }}
+
+),
+
+attributes as (
+
+    select
+        system,
+        entity,
+        record_key,
+        gender,
+        city,
+        region,
+        birth_year,
+        registered_at
+    from {{ source("staging", "stg_person_attributes") }}
+
+),
+
+first_sights as (
+
+    select
+        system,
+        entity,
+        record_key,
+        min(first_seen_at) as first_seen_at
+    from {{ source("staging", "identifiers") }}
+    group by system, entity, record_key
+
+),
+
+joined_attributes as (
+
+    select
+        records.ds,
+        records.ends_at,
+        records.unified_user_id,
+        records.system,
+        records.entity,
+        records.record_key,
+        records.system = run_dates.crm_system
+        and records.entity = run_dates.crm_entity as is_crm_record,
+        attributes.gender,
+        attributes.birth_year,
+        attributes.region,
+        attributes.city,
+        attributes.registered_at,
+        first_sights.first_seen_at,
+        coalesce(attributes.registered_at, first_sights.first_seen_at)
+        < records.ends_at as is_known,
+        run_dates.timezone
+    from records
+    inner join run_dates on records.ds = run_dates.ds
+    left join first_sights
+        on
+            records.system = first_sights.system
+            and records.entity = first_sights.entity
+            and records.record_key = first_sights.record_key
+    left join attributes
+        on
+            records.system = attributes.system
+            and records.entity = attributes.entity
+            and records.record_key = attributes.record_key
+
+),
+
+-- Not in the join: engines fall back to comparing all pairs there.
+known as (
+
+    select
+        ds,
+        unified_user_id,
+        system,
+        entity,
+        record_key,
+        is_crm_record,
+        case when is_known then gender end as gender,
+        case when is_known then birth_year end as birth_year,
+        case when is_known then region end as region,
+        case when is_known then city end as city,
+        case when is_known then coalesce(city, region) end as place,
+        case when is_known then registered_at end as registered_at,
+        case when first_seen_at < ends_at then first_seen_at end as first_seen_at,
+        timezone
+    from joined_attributes
+
+),
+
+ranked as (
+
+    select
+        ds,
+        unified_user_id,
+        gender,
+        birth_year,
+        region,
+        city,
+        {{ local_date("registered_at", "timezone") }} as registered_on,
+        {{ local_date("first_seen_at", "timezone") }} as first_seen_on,
+        {{ attribute_rank("gender") }} as gender_rank,
+        {{ attribute_rank("birth_year") }} as birth_year_rank,
+        {{ attribute_rank("place") }} as place_rank
+    from known
+
+),
+
+described as (
+
+    select
+        ds,
+        unified_user_id,
+        max(case when gender_rank = 1 then gender end) as gender,
+        max(case when place_rank = 1 then region end) as region,
+        max(case when place_rank = 1 then city end) as city,
+        extract(year from ds)
+        - max(case when birth_year_rank = 1 then birth_year end) as age,
+        min(registered_on) as registered_on,
+        min(first_seen_on) as first_seen_on
+    from ranked
+    group by ds, unified_user_id
+
+),
+
+joined as (
+
+    select
+        users.ds,
+        users.unified_user_id,
+        consents.consent_profiling,
+        consents.consent_marketing,
+        described.gender,
+        case
+            when described.age is null or described.age not between 0 and 110 then null
+            when described.age < 18 then 'under 18'
+            when described.age < 25 then '18-24'
+            when described.age < 35 then '25-34'
+            when described.age < 45 then '35-44'
+            when described.age < 55 then '45-54'
+            when described.age < 65 then '55-64'
+            else '65 and over'
+        end as age_band,
+        described.region,
+        described.city,
+        coalesce(
+            least(described.first_seen_on, described.registered_on),
+            described.first_seen_on,
+            described.registered_on,
+            users.first_mapped_on
+        ) as first_seen_on,
+        described.registered_on,
+        users.record_count,
+        users.system_count,
+        users.has_crm_record
+    from users
+    inner join consents
+        on
+            users.ds = consents.ds
+            and users.unified_user_id = consents.unified_user_id
+    inner join described
+        on
+            users.ds = described.ds
+            and users.unified_user_id = described.unified_user_id
+
+),
+
+final as (
+
+    select
+        ds,
+        unified_user_id,
+        consent_profiling,
+        consent_marketing,
+        gender,
+        age_band,
+        region,
+        city,
+        first_seen_on,
+        registered_on,
+        {{ date_diff_days("first_seen_on", "ds") }} as tenure_days,
+        record_count,
+        system_count,
+        has_crm_record
+    from joined
+
+)
+
+select * from final

@@ -1,0 +1,45 @@
+-- Grain: ds, system, entity, record_key.
+-- Whose a source record was on each day that is built. Every feature goes from record
+-- to user through here, so that a snapshot has the identities of its own day.
+with
+
+run_dates as (
+
+    select
+        ds,
+        starts_at,
+        ends_at
+    from {{ source("ops", "run_dates") }}
+
+),
+
+id_map as (
+
+    select
+        system,
+        entity,
+        record_key,
+        unified_user_id,
+        effective_from,
+        effective_to,
+        recorded_to
+    from {{ source("identity", "id_map") }}
+
+),
+
+final as (
+
+    select
+        run_dates.ds,
+        run_dates.ends_at,
+        id_map.system,
+        id_map.entity,
+        id_map.record_key,
+        id_map.unified_user_id,
+        id_map.effective_from
+    from run_dates
+    inner join id_map on {{ is_effective_on("id_map", "run_dates.ds") }}
+
+)
+
+select * from final

@@ -1,0 +1,1 @@
+"""Features of users: what dbt needs to know of ``config/features.yml``."""

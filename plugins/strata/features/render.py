@@ -1,0 +1,169 @@
+"""Render ``config/features.yml`` as the two files that dbt reads.
+
+dbt can read no YAML of ours, and a contract must stand in a model's properties. So
+both are written from the config, committed, and held up to date by a test:
+
+- ``macros/features/feature_settings.sql``: a macro that returns the settings as data;
+- ``models/features/_features__generated.yml``: columns of the generated tables.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from strata.config.features import Feature, FeaturesConfig
+
+SETTINGS = Path("macros/features/feature_settings.sql")
+PROPERTIES = Path("models/features/_features__generated.yml")
+COMMAND = "python -m strata.features"
+
+
+def render(config: FeaturesConfig) -> dict[Path, str]:
+    """Text by path below ``dbt_project/``. The same config gives the same bytes."""
+    return {SETTINGS: _settings(config), PROPERTIES: _properties(config)}
+
+
+def write(config: FeaturesConfig, dbt_project: Path) -> list[Path]:
+    """Write what is not up to date below ``dbt_project``; the paths written."""
+    written = []
+    for path, text in render(config).items():
+        target = dbt_project / path
+        if not target.exists() or target.read_text(encoding="utf-8") != text:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8")
+            written.append(target)
+    return written
+
+
+def _settings(config: FeaturesConfig) -> str:
+    sections = {
+        "session_gap_minutes": config.session_gap_minutes,
+        "night": config.night.model_dump(),
+        "event_counts": {
+            name: list(count.types) for name, count in config.event_counts.items()
+        },
+        "daily_columns": [
+            {"name": name, "data_type": data_type}
+            for name, (data_type, _) in config.daily_columns.items()
+        ],
+        "measures": [
+            {
+                "name": measure.feature_name(window),
+                "family": measure.family,
+                "column": measure.column,
+                "aggregate": measure.aggregate,
+                "window_days": window if isinstance(window, int) else None,
+            }
+            for measure in config.measures
+            for window in measure.windows
+        ],
+        "catalogue": [
+            _catalogue_row(feature, config.owner) for feature in config.catalogue
+        ],
+    }
+    body = ",\n".join(
+        f"    {json.dumps(name)}: {_jinja(section)}"
+        for name, section in sections.items()
+    )
+    return (
+        "{#\n"
+        f"    Written from config/features.yml by `{COMMAND}`: change it there.\n"
+        "#}\n"
+        "{% macro feature_settings() %}\n"
+        "{{ return({\n" + body + "\n}) }}\n"
+        "{% endmacro %}\n"
+    )
+
+
+def _catalogue_row(feature: Feature, owner: str) -> dict[str, Any]:
+    row = feature.model_dump()
+    row["source_models"] = ", ".join(feature.source_models)
+    return row | {"owner": owner}
+
+
+def _jinja(value: Any) -> str:
+    """A Jinja literal; a list is written with one item a line."""
+    if isinstance(value, list):
+        return (
+            "[\n" + "".join(f"        {_literal(item)},\n" for item in value) + "    ]"
+        )
+    return _literal(value)
+
+
+def _literal(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, dict):
+        return (
+            "{"
+            + ", ".join(f"{_literal(k)}: {_literal(v)}" for k, v in value.items())
+            + "}"
+        )
+    if isinstance(value, list):
+        return "[" + ", ".join(_literal(item) for item in value) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _properties(config: FeaturesConfig) -> str:
+    models = [
+        {
+            "name": "feat_users",
+            "description": (
+                "What was known of a user at the end of ds. One row a user and ds."
+            ),
+            "access": "public",
+            "group": "customer_analytics",
+            "config": {
+                "contract": {"enforced": True},
+                "meta": {"publish": "by_ds"},
+            },
+            "columns": [
+                _column("unified_user_id", "string", "The user, by the id of ds."),
+                _column("ds", "date", "The tenant's local day of the snapshot."),
+                *(_column(f.name, f.data_type, _words(f)) for f in config.catalogue),
+                _column("_run_id", "string", "The run that wrote the row."),
+            ],
+        },
+        {
+            "name": "daily_activity",
+            "description": (
+                "What a user did on a day in a channel group, in additive measures, "
+                "up to the newest ds. One row a user, day and channel group."
+            ),
+            "group": "customer_analytics",
+            "config": {
+                "contract": {"enforced": True},
+                "meta": {"publish": "replace"},
+            },
+            "columns": [
+                _column("unified_user_id", "string", "The user, by the id of ds."),
+                _column("activity_on", "date", "The tenant's local day."),
+                _column("channel_group", "string", "The system it was done in."),
+                _column("currency", "string", "Currency of the amounts (ISO 4217)."),
+                *(
+                    _column(name, data_type, description)
+                    for name, (data_type, description) in config.daily_columns.items()
+                ),
+                _column("_run_id", "string", "The run that wrote the row."),
+            ],
+        },
+    ]
+    text = yaml.safe_dump(
+        {"models": models}, sort_keys=False, allow_unicode=True, width=88
+    )
+    return (
+        f"# Written from config/features.yml by `{COMMAND}`: change it there.\n{text}"
+    )
+
+
+def _words(feature: Feature) -> str:
+    null = feature.null_meaning
+    if null.startswith("never null"):
+        return f"{feature.description} N{null[1:]}."
+    return f"{feature.description} Null: {null}."
+
+
+def _column(name: str, data_type: str, description: str) -> dict[str, str]:
+    return {"name": name, "data_type": data_type, "description": description}

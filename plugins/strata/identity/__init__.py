@@ -1,0 +1,24 @@
+"""One persistent id a person: resolution, its ledger and history, and the reasons."""
+
+from strata.identity.explain import (
+    Card,
+    Membership,
+    Step,
+    UnknownIdentityError,
+    resolve_id,
+    show,
+    why,
+)
+from strata.identity.resolve import IdentityCounts, resolve
+
+__all__ = [
+    "Card",
+    "IdentityCounts",
+    "Membership",
+    "Step",
+    "UnknownIdentityError",
+    "resolve",
+    "resolve_id",
+    "show",
+    "why",
+]

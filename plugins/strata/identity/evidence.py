@@ -1,0 +1,263 @@
+"""From identifier rows to a graph: which values the records show together.
+
+The working tables are temporary and live in the caller's connection:
+
+``identity_nodes``
+    grain identifier value and period of use
+``identity_uses``
+    grain record and identifier value; ``stands_no`` is the use that stands for the
+    record: its own id, else its identifier of the first priority
+``identity_links``
+    grain link: the node that stands for a record (``left_no``), another one that the
+    record uses (``right_no``), and that use
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from strata.config.identity import IdentityConfig
+from strata.identity.partition import CONTINUITY, Graph, Ints
+
+# A value's uses fall into periods wherever nobody used it for longer than its window.
+_SEEN = """
+    create or replace temp table identity_seen as
+    with
+
+    seen as (
+        select
+            identifiers.* replace (greatest(
+                identifiers.first_seen_at, least(identifiers.last_seen_at, $until)
+            ) as last_seen_at),
+            rules.kind,
+            rules.priority,
+            rules.strength,
+            rules.window_days,
+        from {source} as identifiers
+        inner join identity_rules as rules using (identifier_type)
+        where identifiers.first_seen_at < $until
+    ),
+
+    silences as (
+        select
+            *,
+            first_seen_at > to_days(window_days) + max(last_seen_at) over (
+                partition by identifier_type, value_hash, key_version
+                order by first_seen_at
+                rows between unbounded preceding and 1 preceding
+            ) as ends_silence,
+        from seen
+        where window_days is not null
+    ),
+
+    final as (
+        select
+            * exclude (ends_silence),
+            cast(count(*) filter (where ends_silence) over (
+                partition by identifier_type, value_hash, key_version
+                order by first_seen_at
+                range between unbounded preceding and current row
+            ) as integer) as period,
+        from silences
+        union all by name
+        select *, 0 as period from seen where window_days is null
+    )
+
+    select * from final
+"""
+
+_NODES = """
+    create or replace temp table identity_nodes as
+    with
+
+    nodes as (
+        select
+            identifier_type,
+            value_hash,
+            key_version,
+            period,
+            any_value(kind) as kind,
+            row_number() over () - 1 as node_no,
+        from identity_seen
+        group by identifier_type, value_hash, key_version, period
+    )
+
+    select
+        *,
+        case
+            when max(period) over () = 0 then node_no
+            else min(node_no) over (
+                partition by identifier_type, value_hash, key_version
+            )
+        end as value_no,
+    from nodes
+"""
+
+_USES = """
+    create or replace temp table identity_uses as
+    with
+
+    numbered as (
+        select
+            seen.*,
+            nodes.node_no,
+            row_number() over () as use_no,
+        from identity_seen as seen
+        inner join identity_nodes as nodes
+            using (identifier_type, value_hash, key_version, period)
+    )
+
+    select
+        *,
+        first_value(use_no) over (
+            partition by system, entity, record_key
+            order by is_own desc, priority, first_seen_at, value_hash, key_version
+        ) as stands_no,
+        min(first_seen_at) over (
+            partition by system, entity, record_key
+        ) as record_first_seen_at,
+    from numbered
+"""
+
+_LINKS = """
+    create or replace temp table identity_links as
+    with
+
+    shown as (
+        select
+            'same_record' as rule,
+            uses.use_no,
+            stands.node_no as left_no,
+            uses.node_no as right_no,
+            least(uses.strength, stands.strength) as strength,
+        from identity_uses as uses
+        inner join identity_uses as stands on uses.stands_no = stands.use_no
+        where uses.use_no <> uses.stands_no
+    ),
+
+    began as (
+        select
+            node_no,
+            arg_min(use_no, (first_seen_at, system, entity, record_key)) as use_no,
+        from identity_uses
+        where period > 0
+        group by node_no
+    ),
+
+    continued as (
+        select
+            'same_value_later' as rule,
+            began.use_no,
+            earlier.node_no as left_no,
+            later.node_no as right_no,
+            $continuity as strength,
+        from began
+        inner join identity_nodes as later on began.node_no = later.node_no
+        inner join identity_nodes as earlier
+            on later.value_no = earlier.value_no and later.period = earlier.period + 1
+    ),
+
+    links as (
+        select * from shown
+        union all by name
+        select * from continued
+    )
+
+    select
+        *,
+        row_number() over () - 1 as link_no,
+    from links
+"""
+
+# Hashes come last, so that the next key changes the order as little as it can.
+_STRONGEST_FIRST = """
+    select links.link_no
+    from identity_links as links
+    inner join identity_asked using (link_no)
+    inner join identity_uses as uses using (use_no)
+    order by
+        links.strength desc, uses.first_seen_at, uses.system, uses.entity,
+        uses.record_key, uses.identifier_type, links.rule, uses.last_seen_at,
+        uses.value_hash, uses.key_version
+"""
+
+
+@contextmanager
+def gathered(
+    con: duckdb.DuckDBPyConnection,
+    config: IdentityConfig,
+    until: datetime,
+    source: str = "staging.identifiers",
+) -> Iterator[Graph]:
+    """The working tables over the identifiers first seen before ``until``, as a graph.
+
+    The tables are dropped when the block ends. Raises ``ValueError`` for identifier
+    types that the rules do not declare.
+    """
+    con.register("identity_rules", _rules(config))
+    try:
+        _refuse_unknown_types(con, source)
+        con.execute(_SEEN.format(source=source), {"until": until})
+        con.execute(_NODES)
+        con.execute(_USES)
+        con.execute("drop table identity_seen")
+        con.execute(_LINKS, {"continuity": CONTINUITY})
+        yield _graph(con, config)
+    finally:
+        for table in ("seen", "nodes", "uses", "links"):
+            con.execute(f"drop table if exists temp.identity_{table}")
+        con.unregister("identity_rules")
+
+
+def strongest_first(con: duckdb.DuckDBPyConnection, links: Ints) -> Ints:
+    """The link numbers by strength, then age, then source record."""
+    con.register("identity_asked", pa.table({"link_no": links}))
+    ordered = con.execute(_STRONGEST_FIRST).fetchnumpy()["link_no"]
+    con.unregister("identity_asked")
+    return np.asarray(ordered, dtype=np.int64)
+
+
+def _rules(config: IdentityConfig) -> pa.Table:
+    kinds = pa.schema(
+        [("identifier_type", pa.string())]
+        + [(n, pa.int32()) for n in ("kind", "priority", "strength", "window_days")]
+    )
+    rows = [
+        rule.model_dump() | {"identifier_type": name, "kind": kind}
+        for kind, (name, rule) in enumerate(config.identifiers.items())
+    ]
+    return pa.Table.from_pylist(rows, kinds)
+
+
+def _refuse_unknown_types(con: duckdb.DuckDBPyConnection, source: str) -> None:
+    unknown = con.execute(
+        f"select distinct identifier_type from {source} as identifiers"
+        " anti join identity_rules using (identifier_type) order by identifier_type"
+    ).fetchall()
+    if unknown:
+        names = ", ".join(str(name) for (name,) in unknown)
+        raise ValueError(
+            f"{source} has identifier types that config/identity.yml does not "
+            f"declare: {names}"
+        )
+
+
+def _graph(con: duckdb.DuckDBPyConnection, config: IdentityConfig) -> Graph:
+    nodes = con.execute(
+        "select kind, value_no from identity_nodes order by node_no"
+    ).fetchnumpy()
+    links = con.execute(
+        "select left_no, right_no, strength from identity_links order by link_no"
+    ).fetchnumpy()
+    return Graph(
+        kinds=tuple(config.identifiers.items()),
+        kind=np.asarray(nodes["kind"], dtype=np.int64),
+        value=np.asarray(nodes["value_no"], dtype=np.int64),
+        left=np.asarray(links["left_no"], dtype=np.int64),
+        right=np.asarray(links["right_no"], dtype=np.int64),
+        strength=np.asarray(links["strength"], dtype=np.int64),
+    )

@@ -48,7 +48,7 @@ def start_run(
 
 def run_step(action: str, stage: str, run_id: str) -> None:
     """One step of the run. An error that trying again cannot mend is not retried."""
-    from strata.activation import CircuitOpenError
+    from strata.activation import SyncError
     from strata.quality import GateFailed
     from strata.transform import TransformError
 
@@ -68,7 +68,7 @@ def run_step(action: str, stage: str, run_id: str) -> None:
         ConfigError,
         IngestStoppedError,
         TransformError,
-        CircuitOpenError,
+        SyncError,
     ) as error:
         _tell(stage, action, "failed")
         raise _final(error) from error

@@ -102,13 +102,15 @@ def promote(tenant: Tenant, run_id: str, stage: str) -> int:
 
 
 def sync(
-    tenant: Tenant, run_id: str, *, dry_run: bool = False, progress: Progress = _quiet
+    tenant: Tenant, run_id: str, *, dry_run: bool = False, accept: bool = False
 ) -> dict[str, dict[str, int]]:
     """Write the difference back to every CRM target; what was done, by target.
 
-    A run older than the newest published day sends nothing.
+    ``accept``: a person has seen the difference and lets more records change than
+    the breaker would. A run older than the newest published day sends nothing.
     """
-    from strata.activation import make_client, sync_target
+    from strata.activation import open_client
+    from strata.activation import sync as send
     from strata.config.activation import ActivationConfig
 
     config = read_yaml(tenant.config_dir / "activation.yml", ActivationConfig)
@@ -117,10 +119,12 @@ def sync(
         if not run.is_newest:
             return done
         for target in config.targets:
-            client = make_client(target, run.home)
-            with tenant.warehouse.connection(f"sync to {target.name}") as con:
-                summary = sync_target(
-                    con, run, target, client, dry_run=dry_run, progress=progress
+            with (
+                tenant.warehouse.connection(f"sync to {target.name}") as con,
+                open_client(target, run.home) as client,
+            ):
+                summary = send(
+                    con, run, target, client, dry_run=dry_run, accept_changes=accept
                 )
                 done[target.name] = summary.counts()
                 if not dry_run:

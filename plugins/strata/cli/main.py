@@ -207,14 +207,21 @@ def sync(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the difference, send nothing.")
     ] = False,
+    accept_changes: Annotated[
+        bool,
+        typer.Option(
+            help="You have seen the dry run: let more change than the breaker."
+        ),
+    ] = False,
     replay: Annotated[
         list[str] | None,
         typer.Option(help="CRM record whose refused change is to be tried again."),
     ] = None,
 ) -> None:
     """Send the difference between the desired state and what the CRM acknowledged."""
-    from strata.activation import make_client, sync_target
+    from strata.activation import SyncError, open_client
     from strata.activation import replay as replay_records
+    from strata.activation import sync as send
     from strata.config.activation import ActivationConfig
     from strata.runs import get_run, newest_run_id
 
@@ -229,9 +236,19 @@ def sync(
             for target in config.targets:
                 if replay:
                     replay_records(con, target.name, replay)
-                client = make_client(target, tenant.home)
-                done = sync_target(con, current, target, client, dry_run=dry_run)
-                console.print_json(data={target.name: done.to_json()})
+                with open_client(target, tenant.home) as client:
+                    try:
+                        done = send(
+                            con,
+                            current,
+                            target,
+                            client,
+                            dry_run=dry_run,
+                            accept_changes=accept_changes,
+                        )
+                    except SyncError as error:
+                        raise ValueError(str(error)) from error
+                console.print_json(data=done.to_json())
 
 
 @identity_app.command()

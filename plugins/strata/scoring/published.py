@@ -1,0 +1,95 @@
+"""What the run reads of the published tables: features, and tiers of earlier days."""
+
+from datetime import date, timedelta
+
+import duckdb
+import pandas as pd
+
+NUMBERS = (
+    "recency_days",
+    "days_since_active",
+    "order_count_365d",
+    "net_amount_365d",
+    "order_count_total",
+    "avg_order_value_365d",
+    "median_gap_days",
+    "active_days_90d",
+    "active_days_prior_90d",
+    "event_count_90d",
+    "margin_rate_365d",
+    "clv_x",
+    "clv_t_x",
+    "clv_T",
+    "clv_mean_spend",
+    "tenure_days",
+)
+"""Features that scores and tiers read, beside consent; all as double."""
+
+
+def count_users(con: duckdb.DuckDBPyConnection, ds: date) -> int:
+    """How many users ``features.feat_users`` has for the day, with consent or not."""
+    row = con.execute(
+        "select count(*) from features.feat_users where ds = ?", [ds]
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def read_users(
+    con: duckdb.DuckDBPyConnection, ds: date, won_back_days: int
+) -> pd.DataFrame:
+    """Users of ``ds`` who let themselves be profiled, sorted by id, one row each.
+
+    Columns: unified_user_id, consent_marketing, the features of ``NUMBERS`` (null is
+    NaN), and from days before ``ds`` previous_tier (null where there is none),
+    previous_valid_from, and was_asleep: dormant or lost in the newest earlier tiers,
+    or at any time within ``won_back_days``.
+    """
+    numbers = ", ".join(f'f."{name}"::double as "{name}"' for name in NUMBERS)
+    return con.execute(
+        f"""
+        with earlier as ({_earlier(con)}),
+        newest as (select max(ds) as ds from earlier),
+        previous as (select e.* from earlier as e inner join newest using (ds)),
+        asleep as (
+            select distinct e.unified_user_id
+            from earlier as e cross join newest as n
+            where e.lifecycle in ('dormant', 'lost')
+                and e.ds >= least(n.ds, $since::date)
+        )
+        select
+            f.unified_user_id,
+            coalesce(f.consent_marketing, false) as consent_marketing,
+            {numbers},
+            p.tier as previous_tier,
+            p.valid_from as previous_valid_from,
+            a.unified_user_id is not null as was_asleep
+        from features.feat_users as f
+        left join previous as p on f.unified_user_id = p.unified_user_id
+        left join asleep as a on f.unified_user_id = a.unified_user_id
+        where f.ds = $ds::date and f.consent_profiling
+        order by f.unified_user_id
+        """,
+        {"ds": ds, "since": ds - timedelta(days=won_back_days)},
+    ).df()
+
+
+def has_table(con: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
+    """Whether a table or view has been published yet."""
+    row = con.execute(
+        "select 1 from information_schema.tables"
+        " where table_schema = ? and table_name = ?",
+        [schema, table],
+    ).fetchone()
+    return row is not None
+
+
+def _earlier(con: duckdb.DuckDBPyConnection) -> str:
+    """Tier rows of days before ``ds``: a later day says nothing about this one."""
+    columns = "unified_user_id, ds, tier, lifecycle, valid_from"
+    if has_table(con, "segments", "user_tiers"):
+        return f"select {columns} from segments.user_tiers where ds < $ds::date"
+    return (
+        "select null::varchar as unified_user_id, null::date as ds,"
+        " null::varchar as tier, null::varchar as lifecycle, null::date as valid_from"
+        " where false"
+    )

@@ -17,7 +17,6 @@ from typing import Any
 import duckdb
 import pytest
 from strata.activation import (
-    DDL,
     CrmClient,
     Outcome,
     Record,
@@ -27,11 +26,13 @@ from strata.activation import (
 )
 from strata.config.activation import Target
 from strata.run import Run
+from strata.warehouse import DuckDBWarehouse
 
 pytestmark = pytest.mark.slow
 
 PRELOADED = ["pytest", "sqlalchemy.dialects.sqlite", "strata.activation"]
 NEVER = 10**9
+WAREHOUSE = "warehouse/strata.duckdb"
 YESTERDAY = {"r1": "low", "r2": "low", "r3": "low"}
 TODAY = {"r1": "high", "r2": "low", "r4": "mid"}  # r3 is to be cleared
 CHANGED_ONCE = [("r1", 1), ("r3", 1), ("r4", 1)]
@@ -119,8 +120,7 @@ class SteppingClient:
 
 
 def publish(home: Path, tiers: dict[str, str]) -> None:
-    with duckdb.connect(str(home / "w.duckdb")) as con:
-        con.execute(DDL)
+    with duckdb.connect(str(home / WAREHOUSE)) as con:
         con.execute(
             "create or replace table activation.desired (target varchar,"
             " record_key varchar, unified_user_id varchar, fields varchar,"
@@ -135,7 +135,7 @@ def publish(home: Path, tiers: dict[str, str]) -> None:
 def sync_until(home: Path, last_step: int) -> tuple[SyncSummary, list[str]]:
     step = Steps(last_step)
     with (
-        duckdb.connect(str(home / "w.duckdb"), config={"threads": 1}) as con,
+        duckdb.connect(str(home / WAREHOUSE), config={"threads": 1}) as con,
         open_client(TARGET, home) as client,
     ):
         summary = sync(
@@ -151,6 +151,7 @@ def sync_until(home: Path, last_step: int) -> tuple[SyncSummary, list[str]]:
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """A CRM that took yesterday's tiers, and today's wait to be sent."""
+    DuckDBWarehouse(tmp_path).migrate()
     publish(tmp_path, YESTERDAY)
     sync_until(tmp_path, NEVER)
     publish(tmp_path, TODAY)
@@ -160,7 +161,7 @@ def home(tmp_path: Path) -> Path:
 
 
 def restore(home: Path, files: dict[str, bytes]) -> None:
-    for left_over in (*(home / "crm").iterdir(), *home.glob("w.duckdb*")):
+    for left_over in (*(home / "crm").iterdir(), *home.glob(f"{WAREHOUSE}*")):
         left_over.unlink()
     for name, content in files.items():
         (home / name).write_bytes(content)
@@ -191,7 +192,7 @@ def assert_as_desired(home: Path) -> None:
     assert crm_rows(
         home, "select customer_id, tier from strata_segments order by 1"
     ) == sorted({**TODAY, "r3": None}.items())
-    with duckdb.connect(str(home / "w.duckdb")) as con:
+    with duckdb.connect(str(home / WAREHOUSE)) as con:
         ledger = con.execute(
             "select record_key, fields from activation.sync_ledger order by 1"
         ).fetchall()
@@ -219,7 +220,7 @@ CLEARING, WRITING = 0, len(BATCH_STEPS)  # the first batch clears, the second wr
 
 
 def test_a_sync_killed_at_any_point_changes_no_record_twice(home: Path) -> None:
-    before = {name: (home / name).read_bytes() for name in ("w.duckdb", "crm/crm.db")}
+    before = {name: (home / name).read_bytes() for name in (WAREHOUSE, "crm/crm.db")}
     _, steps = sync_until(home, NEVER)
     assert_as_desired(home)
     assert steps == 2 * BATCH_STEPS

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
+from importlib import resources
 from pathlib import Path
 
 import duckdb
@@ -11,9 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from strata.activation import (
-    DDL,
     BatchRefusedError,
-    BreakerOpenError,
+    CircuitOpenError,
     ClientUnavailableError,
     DesiredStateError,
     Outcome,
@@ -67,21 +67,31 @@ def desire(con: duckdb.DuckDBPyConnection, desired: Desired) -> None:
         )
 
 
-@pytest.fixture
-def con() -> Iterator[duckdb.DuckDBPyConnection]:
-    with warehouse() as connection:
+@pytest.fixture(scope="module")
+def migrated() -> Iterator[duckdb.DuckDBPyConnection]:
+    """A warehouse with its state tables and a desired state."""
+    with duckdb.connect(":memory:", config={"threads": 1}) as connection:
+        migrations = resources.files("strata.warehouse") / "migrations"
+        for file in sorted(migrations.iterdir(), key=lambda file: file.name):
+            connection.execute(file.read_text(encoding="utf-8"))
+        connection.execute(
+            "create table activation.desired (target varchar, record_key varchar,"
+            " unified_user_id varchar, fields varchar, field_hash varchar,"
+            " is_clear boolean)"
+        )
         yield connection
 
 
-def warehouse() -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect(":memory:", config={"threads": 1})
-    connection.execute(DDL)
-    connection.execute(
-        "create table activation.desired (target varchar, record_key varchar,"
-        " unified_user_id varchar, fields varchar, field_hash varchar,"
-        " is_clear boolean)"
-    )
-    return connection
+@pytest.fixture
+def con(migrated: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
+    yield migrated
+    empty(migrated)
+
+
+def empty(con: duckdb.DuckDBPyConnection) -> None:
+    for table in ("desired", "sync_ledger", "sync_log", "dead_letters"):
+        con.execute(f"delete from activation.{table}")
+    con.execute("drop schema if exists marts cascade")
 
 
 class FakeCrm:
@@ -189,41 +199,42 @@ DAYS = st.lists(
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(days=DAYS)
 def test_the_crm_ends_as_desired_with_no_record_changed_twice(
+    con: duckdb.DuckDBPyConnection,
     days: list[tuple[Desired, list[str | None], set[str]]],
 ) -> None:
     """Over several days, whatever the CRM refuses and whenever the line breaks."""
     crm, target = FakeCrm(), make_target(retry={"max_attempts": 99}, refusal_limit=99)
     expected: dict[str, dict[str, str]] = {}
-    with warehouse() as con:
-        for day, (desired, faults, bad) in enumerate(days):
-            desire(con, desired)
-            crm.faults, crm.bad = list(faults), bad
-            crm.changes.clear()
-            summary = run_sync(con, crm, day, target)
+    empty(con)
+    for day, (desired, faults, bad) in enumerate(days):
+        desire(con, desired)
+        crm.faults, crm.bad = list(faults), bad
+        crm.changes.clear()
+        summary = run_sync(con, crm, day, target)
 
-            refused = refused_today(con, day)
-            assert refused <= bad or "refuse" in faults
-            for key in {*expected, *desired} - refused:
-                expected[key] = due(expected.get(key, {}), desired.get(key))
-            assert {k: crm.owned(k) for k in expected} == expected
-            assert all(r["owner"] == "Wang" for r in crm.records.values())
-            assert max(crm.changes.values(), default=0) <= 1
-            assert sum(crm.changes.values()) == (
-                summary.created + summary.updated + summary.cleared
-            )
-            assert summary.refused == len(refused)
-            answered = summary.created + summary.updated + summary.unchanged
-            wanted = {key for key, fields in desired.items() if fields is not None}
-            assert answered + len(refused & wanted) == len(wanted)
+        refused = refused_today(con, day)
+        assert refused <= bad or "refuse" in faults
+        for key in {*expected, *desired} - refused:
+            expected[key] = due(expected.get(key, {}), desired.get(key))
+        assert {k: crm.owned(k) for k in expected} == expected
+        assert all(r["owner"] == "Wang" for r in crm.records.values())
+        assert max(crm.changes.values(), default=0) <= 1
+        assert sum(crm.changes.values()) == (
+            summary.created + summary.updated + summary.cleared
+        )
+        assert summary.refused == len(refused)
+        answered = summary.created + summary.updated + summary.unchanged
+        wanted = {key for key, fields in desired.items() if fields is not None}
+        assert answered + len(refused & wanted) == len(wanted)
 
-            crm.calls.clear()
-            crm.bad, crm.faults = set(bad), []
-            run_sync(con, crm, day, target)
-            sent = {key for op, keys in crm.calls if op != "read" for key in keys}
-            assert sent <= refused
-            for key in sent - bad:
-                expected[key] = due(expected.get(key, {}), desired.get(key))
-        assert not rows(con, "from activation.sync_log where outcome = 'intent'")
+        crm.calls.clear()
+        crm.bad, crm.faults = set(bad), []
+        run_sync(con, crm, day, target)
+        sent = {key for op, keys in crm.calls if op != "read" for key in keys}
+        assert sent <= refused
+        for key in sent - bad:
+            expected[key] = due(expected.get(key, {}), desired.get(key))
+    assert not rows(con, "from activation.sync_log where outcome = 'intent'")
 
 
 def due(held: dict[str, str], desired: Mapping[str, object] | None) -> dict[str, str]:
@@ -378,7 +389,7 @@ def test_a_breaker_stops_before_the_send_unless_a_person_accepts(
     assert run_sync(con, crm, target=target).created == 4  # a first sync is all new
     desire(con, {**{k: {"tier": "low"} for k in "abc"}, "d": {"tier": "mid"}})
     crm.calls.clear()
-    with pytest.raises(BreakerOpenError, match=r"3 of the 4 records .* \(75%, allow"):
+    with pytest.raises(CircuitOpenError, match=r"3 of the 4 records .* \(75%, allow"):
         run_sync(con, crm, 2, target)
     assert crm.calls == []
     preview = run_sync(con, crm, 2, target, dry_run=True)
@@ -397,7 +408,7 @@ def test_a_breaker_stops_a_send_that_is_refused_too_often(
     crm.bad = set("bcdefgh")
     target = make_target(breakers={"max_refused_share": 0.5, "min_records": 3})
     desire(con, {k: {"tier": "mid"} for k in "abcdefghij"})
-    with pytest.raises(BreakerOpenError, match="refused 5 of the first 6") as caught:
+    with pytest.raises(CircuitOpenError, match="refused 5 of the first 6") as caught:
         run_sync(con, crm, target=target)
     assert caught.value.summary is not None
     assert caught.value.summary.counts()["created"] == 1
@@ -566,9 +577,9 @@ def test_every_send_has_a_key_of_its_own(con: duckdb.DuckDBPyConnection) -> None
 
 def test_progress_is_told_from_nothing_to_all(con: duckdb.DuckDBPyConnection) -> None:
     desire(con, {k: {"tier": "mid"} for k in "abcd"})
-    told: list[tuple[str, int, int]] = []
-    run_sync(con, FakeCrm(), progress=lambda *step: told.append(step))
-    assert told == [("crm", 0, 4), ("crm", 3, 4), ("crm", 4, 4)]
+    told: list[str] = []
+    run_sync(con, FakeCrm(), progress=told.append)
+    assert told == [f"crm: {done} of 4 records" for done in (0, 3, 4)]
 
 
 def test_a_foreign_message_is_kept_without_contact_values() -> None:

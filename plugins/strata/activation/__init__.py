@@ -9,21 +9,20 @@ from strata.activation.client import (
 )
 from strata.activation.connect import open_client
 from strata.activation.errors import (
-    BreakerOpenError,
+    CircuitOpenError,
     DesiredStateError,
     ReadBackError,
     StaleRunError,
     SyncError,
     SyncInterruptedError,
 )
-from strata.activation.ledger import DDL, replay
+from strata.activation.ledger import replay
 from strata.activation.summary import Difference, SyncSummary
 from strata.activation.sync import sync
 
 __all__ = [
-    "DDL",
     "BatchRefusedError",
-    "BreakerOpenError",
+    "CircuitOpenError",
     "ClientUnavailableError",
     "CrmClient",
     "DesiredStateError",

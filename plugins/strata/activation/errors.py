@@ -19,7 +19,7 @@ class DesiredStateError(SyncError):
     """``activation.desired`` cannot be sent as it is."""
 
 
-class BreakerOpenError(SyncError):
+class CircuitOpenError(SyncError):
     """Too much would change, or too much was refused."""
 
 

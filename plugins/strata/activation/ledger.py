@@ -1,6 +1,7 @@
 """What the CRM has acknowledged, what is under way, and what it refused.
 
-The three tables are state: nothing can rebuild them. All functions commit what they
+The three tables are state: nothing can rebuild them, and migrations of the warehouse
+make them. All functions commit what they
 write before they return, so that a process killed anywhere leaves either the fact or
 an open intent behind, and never a wrong fact.
 """
@@ -20,51 +21,6 @@ Operation = Literal["create", "update", "clear"]
 
 CLEARED = "cleared"
 """The field hash of a record from which everything of ours was taken away."""
-
-DDL = """
-create schema if not exists activation;
-
--- What the CRM last acknowledged, or a read-back found. fields: JSON of the values it
--- holds; field_hash: hash of the desired row that led there, null where they differ.
-create table if not exists activation.sync_ledger (
-    target varchar not null,
-    record_key varchar not null,
-    field_hash varchar,
-    fields varchar not null,
-    acked_run_id varchar not null,
-    _acked_at timestamp not null,
-    primary key (target, record_key)
-);
-
--- One row an attempt at a record. operation: create, update, clear, read_back;
--- outcome: intent (open), acked, refused, unknown (settled: it had not arrived),
--- mismatch (read_back only).
-create table if not exists activation.sync_log (
-    target varchar not null,
-    run_id varchar not null,
-    record_key varchar not null,
-    attempt integer not null,
-    operation varchar not null,
-    field_hash varchar,
-    outcome varchar not null,
-    reason varchar,
-    _logged_at timestamp not null
-);
-
--- Records the CRM refused. status: retry (tried again by the next run), dead (waits
--- for a replay), replay (asked for), resolved.
-create table if not exists activation.dead_letters (
-    target varchar not null,
-    record_key varchar not null,
-    field_hash varchar,
-    fields varchar not null,
-    reason varchar not null,
-    attempts integer not null,
-    status varchar not null,
-    _run_id varchar not null,
-    primary key (target, record_key)
-);
-"""
 
 
 @dataclass(frozen=True)

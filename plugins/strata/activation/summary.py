@@ -1,7 +1,8 @@
 """What a write-back did, or would do."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -49,3 +50,7 @@ class SyncSummary:
             "refused": self.refused,
             "unchanged": self.unchanged,
         }
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, for a terminal or the evidence bundle. Holds no PII."""
+        return asdict(self)

@@ -32,7 +32,7 @@ from strata.activation.client import (
     redacted,
 )
 from strata.activation.errors import (
-    BreakerOpenError,
+    CircuitOpenError,
     ReadBackError,
     StaleRunError,
     SyncInterruptedError,
@@ -43,8 +43,7 @@ from strata.activation.summary import SyncSummary
 from strata.config.activation import Target
 from strata.run import Run
 
-Progress = Callable[[str, int, int], None]
-"""Called with (target, records done, records to send), first with 0 done."""
+Progress = Callable[[str], None]
 
 _LOG = logging.getLogger(__name__)
 _COUNTED = {"create": "created", "update": "updated", "clear": "cleared"}
@@ -68,7 +67,7 @@ def sync(
     dry run. Doing it again sends nothing.
 
     Raises ``StaleRunError`` for a run that is not the newest, ``DesiredStateError``
-    for desired rows that make no sense, ``BreakerOpenError`` beyond a bound,
+    for desired rows that make no sense, ``CircuitOpenError`` beyond a bound,
     ``SyncInterruptedError`` when the CRM stops answering and ``ReadBackError`` when
     it does not hold what it acknowledged. What was acknowledged before is kept.
     """
@@ -183,7 +182,7 @@ class _Sync:
     def check_changed_share(self, plan: Plan, accept_changes: bool) -> None:
         """Stop where more would change than a day can explain."""
         if self._changes_too_much(plan) and not accept_changes:
-            raise BreakerOpenError(self._breaker_message(plan), self.summary())
+            raise CircuitOpenError(self._breaker_message(plan), self.summary())
 
     def _changes_too_much(self, plan: Plan) -> bool:
         bounds = self._target.breakers
@@ -292,7 +291,7 @@ class _Sync:
             refused >= bounds.min_records
             and refused / answered > bounds.max_refused_share
         ):
-            raise BreakerOpenError(
+            raise CircuitOpenError(
                 f"{self._target.name} refused {refused} of the first {answered} records "
                 f"({refused / answered:.0%}, allowed {bounds.max_refused_share:.0%}), "
                 f"the last because of: {changes[-1][1]}",
@@ -391,7 +390,7 @@ class _Sync:
 
     def _report(self, done: int, total: int) -> None:
         if self._progress is not None:
-            self._progress(self._target.name, done, total)
+            self._progress(f"{self._target.name}: {done} of {total} records")
 
     def _warn(self, message: str) -> None:
         self._warnings.append(message)

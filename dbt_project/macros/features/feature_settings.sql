@@ -10,7 +10,7 @@
         {"name": "activity_count", "data_type": "integer"},
         {"name": "event_count", "data_type": "integer"},
         {"name": "session_count", "data_type": "integer"},
-        {"name": "dwell_seconds", "data_type": "double"},
+        {"name": "dwell_seconds", "data_type": "decimal(18,4)"},
         {"name": "night_activity_count", "data_type": "integer"},
         {"name": "order_count", "data_type": "integer"},
         {"name": "units", "data_type": "integer"},

@@ -60,7 +60,7 @@ event_days as (
         {{ count_where("is_session_start") }} as session_count,
         {{ count_where("is_night") }} as night_event_count,
         -- decimals add up to the same in any order, doubles do not
-        sum(cast(duration_seconds as decimal(18, 3))) as dwell_seconds,
+        sum(cast(duration_seconds as decimal(18, 4))) as dwell_seconds,
         {{ event_counts() }}
     from events
     group by ds, unified_user_id, event_on, channel_group

@@ -17,7 +17,7 @@ DAILY_COLUMNS: dict[str, tuple[DataType, str]] = {
     "activity_count": ("integer", "Events and counted orders."),
     "event_count": ("integer", "Events of every type."),
     "session_count": ("integer", "Sessions that began on this day."),
-    "dwell_seconds": ("double", "Seconds spent, as the events tell."),
+    "dwell_seconds": ("decimal(18,4)", "Seconds spent, as the events tell."),
     "night_activity_count": ("integer", "Events and counted orders in the night."),
     "order_count": ("integer", "Completed orders with a positive net amount."),
     "units": ("integer", "Units bought less units returned."),

@@ -1,0 +1,364 @@
+"""What is built for a day knows nothing of the days after it.
+
+A small company is written by hand into the published tables that the features stage
+reads; dbt builds it in this process, on a file of its own for every case.
+"""
+
+import functools
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from strata.dates import day_bounds
+
+PROJECT = Path(__file__).parents[2] / "dbt_project"
+ZONE = "Asia/Shanghai"
+DS = date(2026, 10, 20)
+NEXT_DS = DS + timedelta(days=1)
+END = day_bounds(DS, ZONE)[1]
+"""First moment after DS: whatever carries it is of the next day."""
+
+PUBLISHED = """
+create schema ops; create schema staging; create schema identity;
+create schema features; create schema segments;
+create table ops.run_dates (ds date, starts_at timestamp, ends_at timestamp,
+    is_newest boolean, timezone varchar, consent_default boolean, crm_system varchar,
+    crm_entity varchar, _run_id varchar);
+create table identity.id_map (system varchar, entity varchar, record_key varchar,
+    unified_user_id varchar, effective_from date, effective_to date,
+    recorded_from date, recorded_to date, cause varchar, edge_id varchar,
+    _run_id varchar);
+create table staging.identifiers (system varchar, entity varchar, record_key varchar,
+    identifier_type varchar, value_hash varchar, key_version varchar,
+    first_seen_at timestamp, last_seen_at timestamp, is_own boolean, _run_id varchar);
+create table staging.stg_person_attributes (system varchar, entity varchar,
+    record_key varchar, gender varchar, city varchar, region varchar,
+    birth_year integer, registered_at timestamp, known_at timestamp, _run_id varchar);
+create table staging.consents (system varchar, person_entity varchar,
+    person_key varchar, purpose varchar, is_granted boolean, valid_from_at timestamp,
+    known_at timestamp, _run_id varchar);
+create table staging.events (event_id varchar, system varchar, touchpoint varchar,
+    person_entity varchar, person_key varchar, event_type varchar, event_at timestamp,
+    known_at timestamp, "value" double, category varchar, campaign varchar,
+    duration_seconds double, _run_id varchar);
+create table staging.orders (order_id varchar, system varchar, touchpoint varchar,
+    person_entity varchar, person_key varchar, ordered_at timestamp,
+    known_at timestamp, status varchar, is_return boolean, currency varchar,
+    gross_amount decimal(18,4), discount_amount decimal(18,4),
+    refund_amount decimal(18,4), net_amount decimal(18,4), margin_amount decimal(18,4),
+    units bigint, line_count bigint, campaign varchar, original_order_id varchar,
+    _run_id varchar);
+create table staging.order_lines (order_id varchar, line_no bigint, sku varchar,
+    category varchar, quantity bigint, unit_price decimal(18,4),
+    discount_amount decimal(18,4), refund_amount decimal(18,4),
+    net_amount decimal(18,4), margin_amount decimal(18,4), ordered_at timestamp,
+    system varchar, currency varchar, is_return boolean, known_at timestamp,
+    _run_id varchar);
+create table staging.touches (touch_id varchar, system varchar, touchpoint varchar,
+    person_entity varchar, person_key varchar, campaign varchar, "cost" decimal(18,4),
+    event_at timestamp, known_at timestamp, _run_id varchar);
+create table features.feat_users (unified_user_id varchar, ds date,
+    consent_profiling boolean, consent_marketing boolean);
+create table segments.user_tiers (unified_user_id varchar, ds date, tier varchar,
+    rfm_segment varchar, lifecycle varchar, is_dormant boolean, is_at_risk boolean,
+    value_rank double, valid_from date, next_action varchar);
+create table segments.reasons (unified_user_id varchar, ds date, rank integer,
+    text varchar);
+"""
+
+BUILT = (
+    "features.feat_users",
+    "features.daily_activity",
+    "marts.dim_users",
+    "marts.fct_orders",
+    "marts.fct_order_lines",
+    "marts.fct_events",
+    "marts.fct_touches",
+)
+Tables = dict[str, list[tuple[Any, ...]]]
+Record = tuple[str, str, str]
+
+CRM_OF_ANN: Record = ("crm", "customers", "C1")
+APP_OF_ANN: Record = ("app", "accounts", "A1")
+STORE_OF_BEN: Record = ("store", "buyers", "B1")
+MINI_OF_BEN: Record = ("miniprogram", "users", "M1")
+DEVICE: Record = ("app", "devices", "D1")
+USERS = {
+    CRM_OF_ANN: "u_ann",
+    APP_OF_ANN: "u_ann",
+    STORE_OF_BEN: "u_ben",
+    MINI_OF_BEN: "u_ben",
+    DEVICE: None,
+}
+
+
+class Company:
+    """Writes published rows; a time is days and hours before the end of DS."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
+        self.con = con
+        self.written = 0
+
+    def insert(self, table: str, **values: Any) -> None:
+        columns = ", ".join(f'"{c}"' for c in values)
+        marks = ", ".join("?" for _ in values)
+        self.con.execute(
+            f"insert into {table} ({columns}) values ({marks})", [*values.values()]
+        )
+        self.written += 1
+
+    def maps(self, record: Record, user: str | None, since: date) -> None:
+        system, entity, key = record
+        self.insert(
+            "identity.id_map",
+            system=system,
+            entity=entity,
+            record_key=key,
+            unified_user_id=user,
+            effective_from=since,
+            recorded_from=since,
+        )
+
+    def registers(self, record: Record, at: datetime, **attributes: Any) -> None:
+        system, entity, key = record
+        whose = {"system": system, "entity": entity, "record_key": key}
+        self.insert("staging.identifiers", **whose, first_seen_at=at, last_seen_at=at)
+        self.insert(
+            "staging.stg_person_attributes", **whose, registered_at=at, **attributes
+        )
+
+    def decides(
+        self, record: Record, purpose: str, granted: bool, at: datetime
+    ) -> None:
+        system, entity, key = record
+        self.insert(
+            "staging.consents",
+            system=system,
+            person_entity=entity,
+            person_key=key,
+            purpose=purpose,
+            is_granted=granted,
+            valid_from_at=at,
+        )
+
+    def does(self, record: Record, event_type: str, at: datetime) -> None:
+        system, entity, key = record
+        row = {
+            "system": system,
+            "touchpoint": f"{system}_somewhere",
+            "person_entity": entity,
+            "person_key": key,
+            "campaign": f"campaign of {event_type}",
+            "event_at": at,
+        }
+        name = f"{system}:{self.written}"
+        self.insert("staging.touches", touch_id=name, **row)
+        self.insert(
+            "staging.events",
+            event_id=name,
+            event_type=event_type,
+            category="food" if self.written % 2 else "books",
+            duration_seconds=12.5,
+            **row,
+        )
+
+    def buys(self, record: Record, amount: float, at: datetime) -> None:
+        """Or gives back, where the amount is negative."""
+        system, entity, key = record
+        name = f"{system}:order:{self.written}"
+        amounts = {
+            "discount_amount": 0,
+            "refund_amount": max(-amount, 0),
+            "net_amount": amount,
+            "margin_amount": amount / 2,
+            "ordered_at": at,
+            "system": system,
+            "currency": "CNY",
+            "is_return": amount < 0,
+        }
+        self.insert(
+            "staging.orders",
+            order_id=name,
+            person_entity=entity,
+            person_key=key,
+            status="completed",
+            gross_amount=max(amount, 0),
+            units=1,
+            line_count=1,
+            **amounts,
+        )
+        self.insert(
+            "staging.order_lines",
+            order_id=name,
+            line_no=1,
+            category="beauty" if self.written % 3 else "home",
+            quantity=1,
+            **amounts,
+        )
+
+
+def tell_the_past(company: Company) -> None:
+    """A year of two people and one stranger, up to the last second of DS."""
+    start = DS - timedelta(days=400)
+    for record, user in USERS.items():
+        company.maps(record, user, start)
+    company.registers(CRM_OF_ANN, END - timedelta(days=399), gender="female")
+    company.registers(APP_OF_ANN, END - timedelta(days=90), city="Hangzhou")
+    company.registers(STORE_OF_BEN, END - timedelta(days=300), birth_year=1990)
+    company.registers(MINI_OF_BEN, END - timedelta(days=300))
+    company.decides(CRM_OF_ANN, "profiling", True, END - timedelta(days=200))
+    company.decides(CRM_OF_ANN, "marketing", True, END - timedelta(days=200))
+    types = ("login", "share", "add_to_cart", "message_read", "comment")
+    for step, days in enumerate((0, 1, 5, 29, 30, 60, 89, 90, 170, 364, 365)):
+        moment = END - timedelta(days=days, seconds=1)
+        company.does(APP_OF_ANN, types[step % 5], moment)
+        company.does(APP_OF_ANN, "product_view", moment - timedelta(minutes=10))
+        company.does(MINI_OF_BEN, types[-step % 5], moment - timedelta(hours=9))
+        company.does(DEVICE, "page_view", moment)
+        company.buys(STORE_OF_BEN, 100 + step, moment)
+    company.buys(STORE_OF_BEN, -50, END - timedelta(days=3))
+
+
+def tell_the_future(company: Company) -> None:
+    """From the first moment after DS: everything that could leak, for everybody."""
+    for at in (END, END + timedelta(hours=30)):
+        company.does(APP_OF_ANN, "login", at)
+        company.does(MINI_OF_BEN, "share", at)
+        company.does(DEVICE, "referral", at)
+        company.buys(STORE_OF_BEN, 9999, at)
+        company.buys(STORE_OF_BEN, -777, at)
+        company.decides(CRM_OF_ANN, "profiling", False, at)
+        company.decides(CRM_OF_ANN, "marketing", False, at)
+    for record in (("crm", "customers", "C2"), ("store", "buyers", "B2")):
+        company.maps(record, "u_ben", NEXT_DS)
+        company.registers(record, END, gender="male", city="Beijing", birth_year=1950)
+    company.registers(("crm", "customers", "C3"), END, gender="male")
+    company.maps(("crm", "customers", "C3"), "u_new", NEXT_DS)
+    # The stranger's device turns out to be Ann's.
+    company.con.execute(
+        "update identity.id_map set effective_to = ? where record_key = 'D1'", [NEXT_DS]
+    )
+    company.maps(DEVICE, "u_ann", NEXT_DS)
+
+
+@pytest.fixture(scope="module")
+def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., bool]]:
+    """Calls dbt on a warehouse file; the project is parsed once."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+    from dbt.cli.main import dbtRunner
+
+    place = tmp_path_factory.mktemp("dbt")
+    manifests: list[Any] = []
+
+    def invoke(warehouse: Path, *arguments: str) -> Any:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("STRATA_WAREHOUSE", str(warehouse))
+            patch.setenv("STRATA_PSEUDONYM_KEY", "0123456789abcdef" * 2)
+            runner = dbtRunner(manifest=manifests[0] if manifests else None)
+            try:
+                return runner.invoke(
+                    [
+                        *("--quiet", "--log-path", str(place), arguments[0]),
+                        *("--project-dir", str(PROJECT)),
+                        *("--profiles-dir", str(PROJECT), "--target", "duckdb"),
+                        *("--target-path", str(place / "target")),
+                        *arguments[1:],
+                    ]
+                )
+            finally:
+                DuckDBConnectionManager.close_all_connections()
+
+    manifests.append(invoke(place / "strata.duckdb", "parse").result)
+    yield lambda *arguments: bool(invoke(*arguments).success)
+
+
+@pytest.fixture(scope="module")
+def past(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A warehouse whose published tables end with DS."""
+    path = tmp_path_factory.mktemp("past") / "strata.duckdb"
+    with duckdb.connect(str(path)) as con:
+        con.execute(PUBLISHED)
+        tell_the_past(Company(con))
+    return path
+
+
+@pytest.fixture(scope="module")
+def build(
+    dbt: Callable[..., bool], past: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Tables]:
+    """Builds features and marts of some days, with or without what came later."""
+
+    @functools.cache
+    def build_days(*days: date, future: bool = False) -> Tables:
+        path = tmp_path_factory.mktemp("built") / "strata.duckdb"
+        shutil.copy(past, path)
+        with duckdb.connect(str(path)) as con:
+            if future:
+                tell_the_future(Company(con))
+            for day in days:
+                starts_at, ends_at = day_bounds(day, ZONE)
+                con.execute(
+                    "insert into ops.run_dates values"
+                    " (?, ?, ?, true, ?, false, 'crm', 'customers', 'run')",
+                    [day, starts_at, ends_at, ZONE],
+                )
+        selected = ("models/features", "models/marts", "tests/features")
+        assert dbt(
+            path,
+            "build",
+            "--exclude-resource-type=unit_test",
+            "--select",
+            *(f"path:{folder}" for folder in selected),
+        )
+        with duckdb.connect(str(path)) as con:
+            return {
+                table: con.execute(f"from build_{table} order by all").fetchall()
+                for table in BUILT
+            }
+
+    return build_days
+
+
+def test_no_value_of_a_day_moves_when_later_days_are_appended(
+    build: Callable[..., Tables],
+) -> None:
+    assert build(DS, future=True) == build(DS)
+
+
+def test_what_was_appended_would_show_on_the_day_after(
+    build: Callable[..., Tables],
+) -> None:
+    """The guard of the test above: the future has something to leak, everywhere."""
+    without, told = build(NEXT_DS), build(NEXT_DS, future=True)
+
+    unmoved = [table for table in BUILT if without[table] == told[table]]
+
+    assert unmoved == []
+
+
+def test_days_built_together_are_the_days_built_alone(
+    build: Callable[..., Tables],
+) -> None:
+    days = [DS - timedelta(days=30), DS, NEXT_DS]
+
+    together = build(*days, future=True)
+    alone = [build(day, future=True) for day in days]
+
+    snapshots = [row for tables in alone for row in tables["features.feat_users"]]
+    assert together["features.feat_users"] == sorted(snapshots, key=lambda r: r[:2])
+    others = [table for table in BUILT if table != "features.feat_users"]
+    assert {t: together[t] for t in others} == {t: alone[-1][t] for t in others}
+
+
+def test_the_unit_tests_of_the_models_hold(
+    dbt: Callable[..., bool], past: Path
+) -> None:
+    folders = ("features", "marts", "activation")
+    models = [f"path:models/{folder}" for folder in folders]
+
+    assert dbt(past, "run", "--empty", "--select", *models)
+    assert dbt(past, "test", "--select", *(f"test_type:unit,{m}" for m in models))

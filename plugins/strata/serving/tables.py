@@ -1,0 +1,80 @@
+"""What people may read: the public tables, and what is said about them."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+import duckdb
+
+PUBLIC = (
+    "marts.*",
+    "features.feat_users",
+    "features.catalog",
+    "segments.user_tiers",
+    "segments.user_tiers_current",
+    "segments.reasons",
+    "segments.scores",
+    "audit.runs",
+    "audit.gate_results",
+    "audit.stage_counts",
+)
+"""Names of public tables and views; ``*`` stands for all that there are."""
+
+PII_ZONE = frozenset({"raw", "staging", "pii", "quarantine"})
+"""Schemas from which nothing is ever published."""
+
+
+class PiiError(RuntimeError):
+    """Something that belongs to the PII zone was about to be published."""
+
+
+@dataclass(frozen=True)
+class PublicTable:
+    """A table or view to publish, with the words a BI client shows beside it.
+
+    ``columns`` maps column to description; columns without one are published too.
+    ``pii_columns`` are those flagged as PII: a table that has one is refused.
+    """
+
+    schema: str
+    name: str
+    description: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    pii_columns: frozenset[str] = frozenset()
+
+    @property
+    def full_name(self) -> str:
+        """``schema.name``."""
+        return f"{self.schema}.{self.name}"
+
+
+def public_tables(
+    con: duckdb.DuckDBPyConnection,
+    described: Mapping[str, tuple[str, Mapping[str, str]]],
+    pii_columns: Collection[str] = (),
+) -> list[PublicTable]:
+    """The public tables of a warehouse, by name.
+
+    ``described`` maps ``schema.table`` to (description, column → description);
+    ``pii_columns`` are written ``schema.table.column``. A public name without ``*``
+    is listed even where the table is absent, so that publishing says what is missing.
+    """
+    there = {
+        f"{schema}.{name}"
+        for schema, name in con.execute(
+            "select table_schema, table_name from information_schema.tables"
+            " where table_catalog = current_database()"
+        ).fetchall()
+    }
+    names = {p for p in PUBLIC if "*" not in p}
+    names |= {n for n in there if any(fnmatchcase(n, p) for p in PUBLIC)}
+    tables = []
+    for full_name in sorted(names):
+        schema, _, name = full_name.partition(".")
+        description, columns = described.get(full_name, ("", {}))
+        prefix = f"{full_name}."
+        flagged = (c.removeprefix(prefix) for c in pii_columns if c.startswith(prefix))
+        tables.append(
+            PublicTable(schema, name, description, columns, frozenset(flagged))
+        )
+    return tables

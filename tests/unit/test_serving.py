@@ -1,0 +1,303 @@
+"""The published copy: always whole, never in anybody's way, and without PII."""
+
+import hashlib
+import multiprocessing
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from datetime import date
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from strata.run import Run
+from strata.serving import (
+    PiiError,
+    PublicTable,
+    ServingError,
+    ServingPaths,
+    public_tables,
+    publish_copy,
+)
+
+USERS = PublicTable(
+    "marts",
+    "dim_users",
+    "One row a user's id.",
+    {"unified_user_id": "The user.", "not_there": "Gone."},
+)
+TIERS = PublicTable("segments", "user_tiers_current")
+
+
+@pytest.fixture
+def con(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    with warehouse(tmp_path) as connection:
+        fill(connection, 1)
+        yield connection
+
+
+def warehouse(home: Path) -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(str(home / "warehouse.duckdb"), config={"threads": 1})
+
+
+def fill(con: duckdb.DuckDBPyConnection, content: int, order: str = "asc") -> None:
+    con.execute("create schema if not exists marts")
+    con.execute("create schema if not exists segments")
+    con.execute(
+        "create or replace table marts.dim_users as select 'u_' || i as unified_user_id,"
+        f" {content} as content, 1.50::decimal(18, 4) as amount, date '2026-10-31' as ds"
+        f" from range(3) as r(i) order by i {order}"
+    )
+    con.execute(
+        "create or replace view segments.user_tiers_current as"
+        f" select 'u_1' as unified_user_id, {content} as content"
+    )
+
+
+def run_of(home: Path, *, is_newest: bool = True) -> Run:
+    ds = date(2026, 10, 31)
+    return Run("2026-10-31.1", ds, "test", home, "Asia/Shanghai", is_newest)
+
+
+def publish(con: duckdb.DuckDBPyConnection, home: Path) -> ServingPaths:
+    return publish_copy(con, run_of(home), [USERS, TIERS])
+
+
+def contents(home: Path) -> set[int]:
+    """The content of every table of the copy, by way of both kinds of file."""
+    serving = home / "serving"
+    with duckdb.connect(str(serving / "strata.duckdb"), read_only=True) as reader:
+        found = reader.execute(
+            "select content from marts.dim_users union all"
+            " select content from segments.user_tiers_current union all"
+            f" select content from read_parquet('{serving}/parquet/*/*.parquet')"
+        ).fetchall()
+    assert len(found) == 8
+    return {content for (content,) in found}
+
+
+def test_the_copy_holds_the_tables_and_their_descriptions(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    paths = publish(con, tmp_path)
+    assert paths.rows == {"marts.dim_users": 3, "segments.user_tiers_current": 1}
+    assert contents(tmp_path) == {1}
+    parquet = paths.parquet / "marts" / "dim_users.parquet"
+    assert paths.sha256["marts.dim_users"] == (
+        hashlib.sha256(parquet.read_bytes()).hexdigest()
+    )
+    with duckdb.connect(str(paths.database), read_only=True) as reader:
+        assert reader.execute("describe marts.dim_users").fetchall() == (
+            con.execute("describe marts.dim_users").fetchall()
+        )
+        assert reader.execute(
+            "select comment from duckdb_tables() where table_name = 'dim_users'"
+        ).fetchall() == [("One row a user's id.",)]
+        assert reader.execute(
+            "select column_name, comment from duckdb_columns()"
+            " where table_name = 'dim_users' and comment is not null"
+        ).fetchall() == [("unified_user_id", "The user.")]
+
+
+def test_equal_tables_give_equal_files_whatever_the_order_of_their_rows(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    con.execute(
+        "create table marts.fct_events as"
+        " select md5(i::varchar) as event_id from range(150000) as r(i)"
+    )
+    tables = [USERS, PublicTable("marts", "fct_events")]
+    first = publish_copy(con, run_of(tmp_path), tables).sha256
+    con.execute(
+        "create or replace table marts.fct_events as"
+        " from marts.fct_events order by reverse(event_id)"
+    )
+    fill(con, 1, order="desc")
+    con.execute("set threads = 4")
+    assert publish_copy(con, run_of(tmp_path), tables).sha256 == first
+    con.execute("update marts.dim_users set content = 2 where unified_user_id = 'u_1'")
+    changed = publish_copy(con, run_of(tmp_path), tables).sha256
+    assert {k for k in first if changed[k] != first[k]} == {"marts.dim_users"}
+
+
+@pytest.mark.parametrize("schema", ["pii", "raw", "staging", "quarantine", "build_pii"])
+def test_nothing_of_the_pii_zone_is_published(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path, schema: str
+) -> None:
+    con.execute(f"create schema {schema}")
+    con.execute(f"create table {schema}.persons as select 1 as content")
+    publish(con, tmp_path)
+    with pytest.raises(PiiError, match="PII zone"):
+        publish_copy(con, run_of(tmp_path), [USERS, PublicTable(schema, "persons")])
+    assert contents(tmp_path) == {1}
+
+
+def test_no_column_flagged_as_pii_is_published(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    tables = public_tables(con, {}, {"marts.dim_users.content", "marts.other.ds"})
+    users = next(table for table in tables if table.name == "dim_users")
+    with pytest.raises(PiiError, match=r"marts\.dim_users .* as PII: content"):
+        publish_copy(con, run_of(tmp_path), [users])
+    assert not (tmp_path / "serving").exists()
+
+
+def test_a_missing_table_and_an_older_day_publish_nothing(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    with pytest.raises(ServingError, match=r"marts\.gone .* does not exist"):
+        publish_copy(con, run_of(tmp_path), [USERS, PublicTable("marts", "gone")])
+    with pytest.raises(ServingError, match="not the newest published day"):
+        publish_copy(con, run_of(tmp_path, is_newest=False), [USERS])
+    assert not (tmp_path / "serving").exists()
+
+
+def test_the_public_tables_are_marts_and_a_named_few(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    con.execute("create view marts.fct_orders_current as select 1 as order_id")
+    con.execute("create schema pii; create table pii.persons as select 1 as name")
+    con.execute("create table segments.private as select 1 as x")
+    described = {"marts.dim_users": ("Users.", {"ds": "The day."})}
+    tables = {table.full_name: table for table in public_tables(con, described)}
+    assert list(tables) == [
+        "audit.gate_results",
+        "audit.runs",
+        "audit.stage_counts",
+        "features.catalog",
+        "features.feat_users",
+        "marts.dim_users",
+        "marts.fct_orders_current",
+        "segments.reasons",
+        "segments.scores",
+        "segments.user_tiers",
+        "segments.user_tiers_current",
+    ]
+    assert tables["marts.dim_users"].description == "Users."
+    assert tables["marts.dim_users"].columns == {"ds": "The day."}
+
+
+def test_a_copy_is_read_only_and_one_older_copy_is_kept(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    published = []
+    for content in (1, 2, 3):
+        fill(con, content)
+        published.append(publish(con, tmp_path).version)
+    versions = tmp_path / "serving" / "versions"
+    assert sorted(versions.iterdir()) == published[1:]
+    files = [path for path in published[2].rglob("*") if path.is_file()]
+    assert len(files) == 3
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o444}
+
+
+def read_while_told(home: Path, pipe: Connection) -> None:
+    """Open the copy, read when asked, until told to stop."""
+    with duckdb.connect(str(home / "serving" / "strata.duckdb"), read_only=True) as con:
+        while True:
+            pipe.send(
+                con.execute("select any_value(content) from marts.dim_users").fetchone()
+            )
+            if pipe.recv() == "stop":
+                return
+
+
+def test_a_reader_keeps_its_version_and_is_in_nobodys_way(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    publish(con, tmp_path)
+    ours, theirs = multiprocessing.Pipe()
+    reader = child(read_while_told, tmp_path, theirs)
+    assert ours.recv() == (1,)
+    for content in (2, 3, 4):  # the version that is being read is pruned on the way
+        fill(con, content)
+        publish(con, tmp_path)
+        assert contents(tmp_path) == {content}
+        ours.send("again")
+        assert ours.recv() == (1,)
+    ours.send("stop")
+    reader.join()
+    assert reader.exitcode == 0
+
+
+def publish_until(home: Path, last_step: int) -> None:
+    """Publish content 2, and die at a step: a file is written, moved or removed.
+
+    Ends with the number of steps that are left otherwise.
+    """
+    steps = iter(range(last_step))
+
+    def step() -> None:
+        if next(steps, None) is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def stepping(call: Callable[..., Any]) -> Callable[..., Any]:
+        def stepped(*args: Any, **kwargs: Any) -> Any:
+            step()
+            return call(*args, **kwargs)
+
+        return stepped
+
+    for name in ("rename", "symlink", "replace", "rmdir"):
+        setattr(os, name, stepping(getattr(os, name)))
+
+    class SteppingConnection:
+        def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
+            self._con = con
+
+        def execute(self, sql: str, *parameters: Any) -> Any:
+            if sql.startswith(("copy", "checkpoint")):
+                step()
+            return self._con.execute(sql, *parameters)
+
+    with warehouse(home) as con:
+        publish(SteppingConnection(con), home)  # type: ignore[arg-type]
+    raise SystemExit(len(list(steps)))
+
+
+def child(target: Callable[..., None], *args: Any) -> Any:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["pytest", "strata.serving"])
+    process = context.Process(target=target, args=args)
+    process.start()
+    return process
+
+
+def copied(home: Path, place: Path) -> Path:
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.copytree(home, place, symlinks=True)
+    return place
+
+
+@pytest.mark.slow
+def test_a_publish_killed_anywhere_leaves_one_whole_copy(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    with warehouse(home) as con:
+        for content in (0, 1):  # so that there is something to prune
+            fill(con, content)
+            publish(con, home)
+        fill(con, 2)
+
+    enough = 200
+    whole = child(publish_until, copied(home, tmp_path / "whole"), enough)
+    whole.join()
+    steps = enough - whole.exitcode
+    seen = []
+    for last_step in range(steps):
+        place = copied(home, tmp_path / "killed")
+        killed = child(publish_until, place, last_step)
+        killed.join()
+        assert killed.exitcode == -signal.SIGKILL
+        seen.append(contents(place))
+        with warehouse(place) as con:
+            version = publish(con, place).version
+        assert contents(place) == {2}
+        kept = sorted((place / "serving" / "versions").iterdir())
+        assert kept[-1] == version
+        assert len(kept) == 2
+    copying, moving, removing = 3, 3, 4
+    assert seen == [{1}] * (copying + moving) + [{2}] * removing

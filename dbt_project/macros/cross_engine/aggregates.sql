@@ -1,7 +1,7 @@
 {% macro median(expr) -%}
     {#-
         The exact median of the non-null values as double, the mean of the middle two
-        for an even count. Confirmed on duckdb.
+        for an even count. Confirmed on duckdb, spark.
     -#}
     {{ return(adapter.dispatch("median", "strata")(expr)) }}
 {%- endmacro %}
@@ -18,7 +18,8 @@
     {#-
         The non-null texts of a group in one, ordered by `order_by` (SQL): string_agg
         with a fixed order, so that it does not depend on threads. On spark the order
-        is that of the texts themselves: give `order_by` as `expr`. Confirmed on duckdb.
+        is that of the texts themselves: give `order_by` as `expr`. Confirmed on duckdb,
+        spark.
     -#}
     {{ return(adapter.dispatch("joined_text", "strata")(expr, order_by, separator)) }}
 {%- endmacro %}
@@ -32,15 +33,15 @@
 {%- endmacro %}
 
 {% macro count_where(condition) -%}
-    {#- Rows of the group for which `condition` holds. Confirmed on duckdb. -#}
-    sum(case when {{ condition }} then 1 else 0 end)
+    {#- Rows of the group for which `condition` holds. Confirmed on duckdb, spark. -#}
+    count(case when {{ condition }} then 1 end)
 {%- endmacro %}
 
 {% macro value_at_newest(expr, order_by) -%}
     {#-
         The value of `expr` in the group's row with the highest `order_by`; rows where
         `order_by` is null are left out. Ties are the caller's to break. Confirmed on
-        duckdb.
+        duckdb, spark.
     -#}
     {{ return(adapter.dispatch("value_at_newest", "strata")(expr, order_by)) }}
 {%- endmacro %}

@@ -1,5 +1,7 @@
 {% macro all_columns_but(relation, columns) -%}
-    {#- Every column of a relation except the ones named. Confirmed on duckdb. -#}
+    {#-
+        Every column of a relation except the ones named. Confirmed on duckdb, spark.
+    -#}
     {{ return(adapter.dispatch("all_columns_but", "strata")(relation, columns)) }}
 {%- endmacro %}
 

@@ -8,34 +8,38 @@
     {#-
         The keyed hash of `value` (SQL) as an identifier of the type named by the
         string `identifier_type`; null for null, invalid and denylisted values.
-        Confirmed on duckdb.
+        Confirmed on duckdb, spark.
     -#}
     {{ strata_by_type("pseudonym", "'" ~ identifier_type ~ "'", value) }}
 {%- endmacro %}
 
 {% macro pseudonym_by(identifier_type, value) -%}
-    {#- As `pseudonym`, where the type is itself a SQL expression. -#}
+    {#- As `pseudonym`, where the type is SQL too. Confirmed on duckdb, spark. -#}
     {{ strata_by_type("pseudonym", identifier_type, value) }}
 {%- endmacro %}
 
 {% macro normalised(identifier_type, value) -%}
     {#-
         The plain normalised value (a phone in E.164, an e-mail in lower case): for
-        the PII zone only. Null where `pseudonym` is null. Confirmed on duckdb.
+        the PII zone only. Null where `pseudonym` is null. Confirmed on duckdb, spark.
     -#}
     {{ strata_by_type("normalise", "'" ~ identifier_type ~ "'", value) }}
 {%- endmacro %}
 
 {% macro normalised_by(identifier_type, value) -%}
-    {#- As `normalised`, where the type is itself a SQL expression. -#}
+    {#- As `normalised`, where the type is SQL too. Confirmed on duckdb, spark. -#}
     {{ strata_by_type("normalise", identifier_type, value) }}
 {%- endmacro %}
 
 {% macro pseudonym_key_version() -%}
-    {#- The version of the key that `pseudonym` hashes with. Confirmed on duckdb. -#}
+    {#-
+        The version of the key that `pseudonym` hashes with. Confirmed on duckdb, spark.
+    -#}
     strata_key_version()
 {%- endmacro %}
 
 {% macro strata_by_type(verb, identifier_type, value) -%}
-    strata_{{ verb }}({{ identifier_type }}, cast({{ value }} as {{ dbt.type_string() }}))
+    {#- The call behind the four above. -#}
+    {%- set text = "cast(" ~ value ~ " as " ~ dbt.type_string() ~ ")" -%}
+    strata_{{ verb }}({{ identifier_type }}, {{ text }})
 {%- endmacro %}

@@ -1,15 +1,16 @@
 {#
     Times in tables are naive UTC timestamps; on spark, whose timestamps are instants,
-    the session's zone is UTC (profiles.yml), which reads the same. A zone argument is a SQL expression, so
-    that it may be a column (`run_dates.timezone`) or a literal (`"'Asia/Shanghai'"`).
+    the session's zone is UTC (profiles.yml), which reads the same. Where an argument
+    `zone` is said to be SQL, it may be a column (`run_dates.timezone`) or a literal
+    (`"'Asia/Shanghai'"`).
 #}
 
 {% macro try_to_timestamp(expr, zone) -%}
     {#-
         A text in ISO form as a naive UTC timestamp; null where it is no time. A text
         that ends in Z or an offset is absolute; any other is local time in `zone`, a
-        plain IANA name. A local time that daylight saving skips or repeats is read as
-        the engine does. Confirmed on duckdb.
+        plain IANA name. Of an hour that daylight saving repeats, duckdb takes the
+        second and spark the first. Confirmed on duckdb, spark.
     -#}
     {{ return(adapter.dispatch("try_to_timestamp", "strata")(expr, zone)) }}
 {%- endmacro %}
@@ -40,7 +41,7 @@
 {% macro local_timestamp(expr, zone) -%}
     {#-
         The wall-clock time in `zone` (SQL) of a naive UTC timestamp: for hours of the
-        day and weekdays. Confirmed on duckdb.
+        day and weekdays. Confirmed on duckdb, spark.
     -#}
     {{ return(adapter.dispatch("local_timestamp", "strata")(expr, zone)) }}
 {%- endmacro %}
@@ -54,17 +55,24 @@
 {%- endmacro %}
 
 {% macro local_date(expr, zone) -%}
-    {#- The date in `zone` (SQL) of a naive UTC timestamp. Confirmed on duckdb. -#}
+    {#-
+        The date in `zone` (SQL) of a naive UTC timestamp. Confirmed on duckdb, spark.
+    -#}
     cast({{ local_timestamp(expr, zone) }} as date)
 {%- endmacro %}
 
 {% macro to_date(expr) -%}
-    {#- A text `YYYY-MM-DD…` as a date; null where it is none. Confirmed on duckdb. -#}
+    {#-
+        A text `YYYY-MM-DD…` as a date; null where it is none. Confirmed on duckdb,
+        spark.
+    -#}
     try_cast({{ expr }} as date)
 {%- endmacro %}
 
 {% macro date_diff_days(start, end) -%}
-    {#- Whole days from one date to another, `end - start`. Confirmed on duckdb. -#}
+    {#-
+        Whole days from one date to another, `end - start`. Confirmed on duckdb, spark.
+    -#}
     {{ return(adapter.dispatch("date_diff_days", "strata")(start, end)) }}
 {%- endmacro %}
 
@@ -77,7 +85,7 @@
 {%- endmacro %}
 
 {% macro date_add_days(expr, days) -%}
-    {#- A date moved by `days` (SQL, may be negative). Confirmed on duckdb. -#}
+    {#- A date moved by `days` (SQL, may be negative). Confirmed on duckdb, spark. -#}
     {{ return(adapter.dispatch("date_add_days", "strata")(expr, days)) }}
 {%- endmacro %}
 
@@ -90,7 +98,9 @@
 {%- endmacro %}
 
 {% macro seconds_between(start, end) -%}
-    {#- Seconds from one timestamp to another, as double. Confirmed on duckdb. -#}
+    {#-
+        Seconds from one timestamp to another, as double. Confirmed on duckdb, spark.
+    -#}
     {{ return(adapter.dispatch("seconds_between", "strata")(start, end)) }}
 {%- endmacro %}
 

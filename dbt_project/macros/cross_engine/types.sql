@@ -4,12 +4,14 @@
 #}
 
 {% macro to_decimal(expr, precision=18, scale=4) -%}
-    {#- Money and prices, rounded to `scale`. Confirmed on duckdb. -#}
+    {#- Money and prices, rounded to `scale`. Confirmed on duckdb, spark. -#}
     try_cast({{ expr }} as decimal({{ precision }}, {{ scale }}))
 {%- endmacro %}
 
 {% macro to_double(expr) -%}
-    {#- A measure; infinities and NaN are not numbers here. Confirmed on duckdb. -#}
+    {#-
+        A measure; infinities and NaN are not numbers here. Confirmed on duckdb, spark.
+    -#}
     {{ return(adapter.dispatch("to_double", "strata")(expr)) }}
 {%- endmacro %}
 
@@ -28,7 +30,7 @@
 {%- endmacro %}
 
 {% macro to_bigint(expr) -%}
-    {#- A whole number; `12.0` is one, `12.5` is not. Confirmed on duckdb. -#}
+    {#- A whole number; `12.0` is one, `12.5` is not. Confirmed on duckdb, spark. -#}
     {%- set number = "try_cast(" ~ expr ~ " as decimal(38, 6))" -%}
     case
         when {{ number }} = floor({{ number }})
@@ -39,7 +41,7 @@
 {% macro to_boolean(expr) -%}
     {#-
         1, true, t, yes, y and 0, false, f, no, n in any case; null for all else.
-        Confirmed on duckdb.
+        Confirmed on duckdb, spark.
     -#}
     case
         when lower(trim({{ expr }})) in ('1', 'true', 't', 'yes', 'y') then true
@@ -50,12 +52,15 @@
 {% macro to_integer_text(expr) -%}
     {#-
         The number of a record as it is meant: `17850.0`, which a spreadsheet made of
-        17850, becomes `17850`. Any other text stays. Confirmed on duckdb.
+        17850, becomes `17850`. Confirmed on duckdb, spark.
     -#}
     regexp_replace(trim({{ expr }}), '[.]0+$', '')
 {%- endmacro %}
 
 {% macro to_text(expr) -%}
-    {#- A text without its outer blanks; null where nothing is left. -#}
+    {#-
+        A text without its outer blanks; null where nothing is left. Confirmed on
+        duckdb, spark.
+    -#}
     nullif(trim({{ expr }}), '')
 {%- endmacro %}

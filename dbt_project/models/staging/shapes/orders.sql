@@ -22,27 +22,9 @@ heads as (
 
 ),
 
-order_lines as (
-
-    select * from {{ ref("order_lines") }}
-
-),
-
 totals as (
 
-    select
-        order_id,
-        sum(discount_amount) as discount_amount,
-        sum(refund_amount) as refund_amount,
-        sum(net_amount) as net_amount,
-        case when count(*) = count(margin_amount) then sum(margin_amount) end
-            as margin_amount,
-        sum(quantity) as units,
-        count(*) as line_count,
-        bool_and(is_return) as is_return,
-        max(known_at) as known_at
-    from order_lines
-    group by order_id
+    select * from {{ ref("int_order_lines_summed") }}
 
 ),
 
@@ -59,10 +41,7 @@ final as (
         heads.status,
         coalesce(totals.is_return, false) as is_return,
         heads.currency,
-        {{ to_decimal(
-            "coalesce("
-            ~ "totals.net_amount + totals.discount_amount + totals.refund_amount, 0)"
-        ) }} as gross_amount,
+        {{ to_decimal("coalesce(totals.gross_amount, 0)") }} as gross_amount,
         {{ to_decimal("coalesce(totals.discount_amount, 0)") }} as discount_amount,
         {{ to_decimal("coalesce(totals.refund_amount, 0)") }} as refund_amount,
         {{ to_decimal("coalesce(totals.net_amount, 0)") }} as net_amount,

@@ -126,10 +126,25 @@ def sync(
                 summary = send(
                     con, run, target, client, dry_run=dry_run, accept_changes=accept
                 )
-                done[target.name] = summary.counts()
+                done[target.name] = _added(con, run, target.name, summary.counts())
                 if not dry_run:
                     runs.note(con, run, sync_summary=done)
     return done
+
+
+def _added(
+    con: duckdb.DuckDBPyConnection, run: Run, target: str, counts: dict[str, int]
+) -> dict[str, int]:
+    """The counts with those of an earlier call of this attempt, which sent the rest."""
+    row = con.execute(
+        "select sync_summary from audit.runs where run_id = ?", [run.run_id]
+    ).fetchone()
+    before = json.loads(row[0]).get(target, {}) if row and row[0] else {}
+    sent = {k: before.get(k, 0) for k in ("created", "updated", "cleared")}
+    unchanged = max(counts["unchanged"] - sum(sent.values()), 0)
+    return {**counts, **{k: counts[k] + v for k, v in sent.items()}} | {
+        "unchanged": unchanged
+    }
 
 
 def serve(tenant: Tenant, run_id: str) -> None:
@@ -138,15 +153,33 @@ def serve(tenant: Tenant, run_id: str) -> None:
     A run older than the newest published day leaves the copy as it is.
     """
     from strata import transform
-    from strata.serving import publish_copy
-    from strata.serving.tables import public_tables
+    from strata.serving import public_tables, publish_copy
 
     with _timed(tenant, run_id, "publish") as run:
         described = transform.descriptions(tenant)
         with tenant.warehouse.connection("publish the copy") as con:
+            described |= _comments(con)
             runs.close_run(con, run, "succeeded")
             if run.is_newest:
-                publish_copy(con, run, public_tables(described))
+                publish_copy(con, run, public_tables(con, described))
+
+
+def _comments(
+    con: duckdb.DuckDBPyConnection,
+) -> dict[str, tuple[str, dict[str, str]]]:
+    """The words on state tables, which no dbt model describes."""
+    tables = con.execute(
+        "select schema_name || '.' || table_name, comment from duckdb_tables()"
+        " where comment is not null"
+    ).fetchall()
+    columns = con.execute(
+        "select schema_name || '.' || table_name, column_name, comment"
+        " from duckdb_columns() where comment is not null"
+    ).fetchall()
+    return {
+        str(table): (str(words), {c: w for t, c, w in columns if t == table})
+        for table, words in tables
+    }
 
 
 def report(tenant: Tenant, run_id: str) -> Path:

@@ -88,6 +88,8 @@ def close_run(
     error: str | None = None,
 ) -> None:
     """Say how the attempt ended. The first failure told is the one kept."""
+    if status == "succeeded":
+        note(con, run, failed_stage=None, error=None)
     con.execute(
         "update audit.runs set status = ?, failed_stage = coalesce(failed_stage, ?),"
         " error = coalesce(error, ?), _ended_at = ? where run_id = ?",

@@ -77,10 +77,9 @@ class IdentityConfig(_Model):
 
 
 def identity_path() -> Path:
-    """The tenant's rules: in ``STRATA_CONFIG``, else in the project's ``config/``."""
-    folder = os.environ.get("STRATA_CONFIG")
-    root = Path(folder) if folder else Path(__file__).parents[3] / "config"
-    return root / "identity.yml"
+    """The rules of this project: ``config/identity.yml`` below ``STRATA_PROJECT``."""
+    root = os.environ.get("STRATA_PROJECT") or Path(__file__).parents[3]
+    return Path(root) / "config" / "identity.yml"
 
 
 def load_identity_config(path: Path | None = None) -> IdentityConfig:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import duckdb
 
-from strata.config.identity import IdentityConfig
+from strata.config.identity import IdentityConfig, load_identity_config
 from strata.identity.evidence import gathered
 from strata.identity.tables import STATE
 
@@ -175,12 +175,16 @@ def show(con: duckdb.DuckDBPyConnection, unified_user_id: str) -> Card:
 
 
 def why(
-    con: duckdb.DuckDBPyConnection, config: IdentityConfig, left: str, right: str
+    con: duckdb.DuckDBPyConnection,
+    left: str,
+    right: str,
+    config: IdentityConfig | None = None,
 ) -> list[Step] | None:
     """The shortest chain of shared values that makes two records one person.
 
     Each end is ``system/entity/record_key``, or an id, which stands for its anchor.
-    Empty where both are the same record; None where they are different people. Raises
+    Empty where both are the same record; None where they are different people. The
+    rules are those of the project where none are given. Raises
     ``UnknownIdentityError`` for a record or id that is not known.
     """
     start, goal = _record(con, left), _record(con, right)
@@ -189,7 +193,8 @@ def why(
     users = {_current_id(con, start), _current_id(con, goal)}
     if len(users) > 1 or None in users:
         return None
-    return _chain(_bonds(con, config, str(users.pop())), start, goal)
+    rules = config or load_identity_config()
+    return _chain(_bonds(con, rules, str(users.pop())), start, goal)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ CONTINUITY = 0
 """Strength of a link between two periods of one value: weaker than any other."""
 
 UNLIMITED = 2**62
+_AFTER_ALL = 1_000
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,14 @@ class Graph:
         """A limit of every kind as an array, ``UNLIMITED`` where a kind has none."""
         limits = [getattr(rule, name) for _, rule in self.kinds]
         return np.array([UNLIMITED if n is None else n for n in limits], np.int64)
+
+    @property
+    def turn(self) -> Ints:
+        """When each link is weighed, the highest first: by strength, and what may not
+        merge users comes after all that may."""
+        merging = self.merges[self.kind]
+        last = ~(merging[self.left] & merging[self.right])
+        return self.strength - np.where(last, _AFTER_ALL, 0)
 
     @property
     def anchors(self) -> Bools:
@@ -125,14 +134,14 @@ def weigh(graph: Graph, links: Ints) -> Verdicts:
     A value that joins more users than its kind may, when its turn comes, is public:
     all its links are rejected. Else a link is rejected where the user it would make
     has too many values of a kind, or where its kind may not merge users and both ends
-    belong to one.
+    belong to one. Kinds that may not merge come last, when all users are made.
     """
     scale = _Scale(graph, links)
     rejected: dict[int, str] = {}
-    strengths = graph.strength[links]
-    for strength in np.unique(strengths)[::-1].tolist():
-        scale.find_public(strength)
-        for link in links[strengths == strength].tolist():
+    turns = graph.turn[links]
+    for turn in np.unique(turns)[::-1].tolist():
+        scale.find_public(turn)
+        for link in links[turns == turn].tolist():
             reason = scale.join(int(graph.left[link]), int(graph.right[link]))
             if reason is not None:
                 rejected[link] = reason
@@ -162,17 +171,17 @@ class _Scale:
         self._judged: set[int] = set()
         self.public: set[int] = set()
 
-    def find_public(self, strength: int) -> None:
-        """Judge the values whose kind's turn has come at ``strength``."""
-        turn = {
+    def find_public(self, turn: int) -> None:
+        """Judge the values of the kinds whose turn has come."""
+        judged = {
             kind
             for kind, (_, rule) in enumerate(self._kinds)
-            if rule.strength >= strength and kind not in self._judged
-        }
-        self._judged |= turn
+            if rule.strength - (0 if rule.merges else _AFTER_ALL) >= turn
+        } - self._judged
+        self._judged |= judged
         for node, linked in self._linked.items():
             most = self._kinds[self._kind[node]][1].max_users
-            if self._kind[node] not in turn or most is None or len(linked) <= most:
+            if self._kind[node] not in judged or most is None or len(linked) <= most:
                 continue
             if len({self._root(other) for other in linked}) > most:
                 self.public.add(node)

@@ -260,20 +260,50 @@ def why(left: str, right: str, world: World = None) -> None:
     from strata.identity import why as explain
 
     with _told(), _tenant(world).warehouse.connection("explain an identity") as con:
-        steps = explain(con, left, right)
+        steps = explain(con, left, right) or []
         if not steps:
             console.print("No chain of accepted edges joins them: two people.")
         for number, step in enumerate(steps, start=1):
-            console.print(f"{number}. {step}", markup=False, highlight=False)
+            console.print(
+                f"{number}. {step.left_record} and {step.right_record} share "
+                f"{step.identifier_type} {step.masked_value}… ({step.rule})",
+                markup=False,
+                highlight=False,
+            )
 
 
 @identity_app.command("show")
 def show_identity(user: str, world: World = None) -> None:
     """A user's records and history; identifiers are masked."""
+    from rich.table import Table
+
     from strata.identity import show
 
     with _told(), _tenant(world).warehouse.connection("show an identity") as con:
-        console.print(show(con, user))
+        card = show(con, user)
+        console.print(
+            f"{card.unified_user_id}: {card.status}, minted on {card.minted_on} from "
+            f"{card.anchor}",
+            highlight=False,
+        )
+        if card.redirects_to:
+            console.print(
+                f"redirects to {card.redirects_to} since {card.redirected_on}"
+            )
+        for other in card.redirected_here:
+            console.print(f"stands for {other} too", highlight=False)
+        table = Table("record", "id", "from", "to", "recorded from", "to", "cause")
+        for row in card.history:
+            table.add_row(
+                row.record,
+                row.unified_user_id or "nobody",
+                str(row.effective_from),
+                str(row.effective_to or ""),
+                str(row.recorded_from),
+                str(row.recorded_to or ""),
+                row.cause,
+            )
+        console.print(table)
 
 
 @gate_app.command("results")

@@ -1,0 +1,172 @@
+"""The keys, names and contact values by which the systems know the persons.
+
+All are functions of the seed and the person's number; keys are scattered over their
+range, so that neither order nor value tells who a person is.
+"""
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from strata.config.sample import SampleConfig
+from strata.sample import vocabulary
+from strata.sample.chance import Bools, Ints, Stream, generator
+from strata.sample.phones import Style, write_phone
+from strata.sample.population import Population
+
+Texts: TypeAlias = npt.NDArray[np.object_]
+
+_SPREAD = 38_654_707  # shares no factor with 10, so it scatters one to one
+_DIGITS = 100_000_000
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Texts, an element a person; two columns where a person may have two."""
+
+    person_id: Texts
+    name: Texts
+    email: Texts
+    customer_id: Texts
+    member_no: Texts
+    consent_ids: Texts  # six columns: profiling and marketing, three each
+    unionid: Texts
+    openid: Texts
+    app_user_id: Texts
+    buyer_ids: Texts
+    device_ids: Texts
+    device_is_ios: Bools  # two columns, as device_ids
+    first_phone: Texts
+    second_phone: Texts
+
+    def phone(self, persons: Population, day: int) -> Texts:
+        """Everybody's phone (eleven digits) on a day."""
+        changed = persons.contact.phone_changes_on[: len(persons)] <= day
+        count = len(persons)
+        return np.where(changed, self.second_phone[:count], self.first_phone[:count])
+
+
+def keys(config: SampleConfig, persons: Population) -> Keys:
+    """The keys of a population; a person's do not depend on who comes later."""
+    rng = generator(config.seed, Stream.KEYS, 0)
+    shift = [int(value) for value in rng.integers(0, _DIGITS, 12)]
+    number = np.arange(len(persons), dtype=np.int64)
+    own_device = np.stack([2 * number, 2 * number + 1], axis=1)
+    borrowed = persons.contact.device_of
+    own_device[:, 0] = np.where(borrowed >= 0, 2 * borrowed, own_device[:, 0])
+    owner = np.where(persons.contact.phone_of >= 0, persons.contact.phone_of, number)
+    buyers = np.stack([2 * number, 2 * number + 1], axis=1)
+    return Keys(
+        person_id=_texts("p{:07d}", number),
+        name=_names(persons),
+        email=_emails(persons),
+        customer_id=_texts("C{:08d}", _scatter(number, shift[0])),
+        member_no=_texts("M{:08d}", _scatter(number, shift[1])),
+        consent_ids=_texts(
+            "K{:08d}", _scatter(6 * number[:, None] + np.arange(6), shift[9])
+        ),
+        unionid=_texts("ou{:016x}", _opaque(number, shift[2])),
+        openid=_texts("oW{:016x}", _opaque(number, shift[3])),
+        app_user_id=_texts("a{:08d}", _scatter(number, shift[4])),
+        buyer_ids=_texts("b{:08d}", _scatter(buyers, shift[5])),
+        device_ids=_texts("d-{:016x}", _opaque(own_device, shift[6])),
+        device_is_ios=_scatter(own_device, shift[7]) % 100 < 42,
+        first_phone=_phones(2 * owner, shift[8]),
+        second_phone=_phones(2 * number + 1, shift[8]),
+    )
+
+
+def crm_phone(persons: Population, current: Texts, person: int) -> str | None:
+    """A person's current phone as the CRM writes it."""
+    style = Style(int(persons.contact.crm_phone_style[person]))
+    return write_phone(str(current[person]), style)
+
+
+def app_phone(persons: Population, current: Texts, person: int) -> str | None:
+    """A person's current phone as the app and the mini program write it."""
+    style = Style(int(persons.contact.app_phone_style[person]))
+    return write_phone(str(current[person]), style)
+
+
+def untidy(email: str, person: int) -> str:
+    """An e-mail with upper case or blanks around, as people type it."""
+    variants = (email.upper(), f" {email}", f"{email.title()} ")
+    return variants[person % len(variants)]
+
+
+def crm_email(keys_: Keys, persons: Population, person: int) -> str | None:
+    """A person's e-mail as the CRM knows it: 60 % have one."""
+    return _email(keys_, persons, person, float(persons.contact.in_crm[person]), 0.60)
+
+
+def app_email(keys_: Keys, persons: Population, person: int) -> str | None:
+    """A person's e-mail as the app knows it: 45 % have one."""
+    return _email(keys_, persons, person, float(persons.contact.in_app[person]), 0.45)
+
+
+def _email(
+    keys_: Keys, persons: Population, person: int, draw: float, share: float
+) -> str | None:
+    if draw >= share:
+        return None
+    email = str(keys_.email[person])
+    return untidy(email, person) if persons.contact.is_untidy[person] else email
+
+
+def _scatter(numbers: Ints, shift: int) -> Ints:
+    return (numbers * _SPREAD + shift) % _DIGITS
+
+
+def _opaque(numbers: Ints, shift: int) -> npt.NDArray[np.uint64]:
+    """The SplitMix64 finaliser (Steele, Lea, Flood 2014): one to one on 64 bits."""
+    mixed = numbers.astype(np.uint64) + np.uint64(shift * _DIGITS)
+    for shift_by, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift_by))) * np.uint64(factor)
+    return mixed ^ (mixed >> np.uint64(31))
+
+
+def _texts(pattern: str, numbers: npt.NDArray[Any]) -> Texts:
+    texts = np.empty(numbers.size, dtype=object)
+    texts[:] = [pattern.format(number) for number in numbers.ravel().tolist()]
+    return texts.reshape(numbers.shape)
+
+
+def _phones(slots: Ints, shift: int) -> Texts:
+    prefixes = vocabulary.PHONE_PREFIXES
+    texts = np.empty(len(slots), dtype=object)
+    texts[:] = [
+        f"{prefixes[(slot * 7919 + shift) % len(prefixes)]}{digits:08d}"
+        for slot, digits in zip(
+            slots.tolist(), _scatter(slots, shift).tolist(), strict=True
+        )
+    ]
+    return texts
+
+
+def _names(persons: Population) -> Texts:
+    traits = persons.profile
+    texts = np.empty(len(persons), dtype=object)
+    for person in range(len(persons)):
+        surname = vocabulary.SURNAMES[traits.surname[person]]
+        given = [vocabulary.GIVEN[traits.given[person]]]
+        if traits.second_given[person] >= 0:
+            given.append(vocabulary.GIVEN[traits.second_given[person]])
+        if traits.is_latin[person]:
+            texts[person] = f"{''.join(g[1] for g in given).title()} {surname[1]}"
+        else:
+            texts[person] = f"{surname[0]}{''.join(g[0] for g in given)}"
+    return texts
+
+
+def _emails(persons: Population) -> Texts:
+    traits, domains = persons.profile, vocabulary.EMAIL_DOMAINS
+    texts = np.empty(len(persons), dtype=object)
+    for person in range(len(persons)):
+        surname = vocabulary.SURNAMES[traits.surname[person]][1].lower()
+        given = vocabulary.GIVEN[traits.given[person]][1]
+        texts[person] = (
+            f"{given}.{surname}{person * 13 + 7}@{domains[person % len(domains)]}"
+        )
+    return texts

@@ -1,0 +1,60 @@
+"""The words of the sample world: names, cities, touchpoints, categories."""
+
+from typing import Final
+
+SURNAMES: Final = (
+    ("王", "Wang"), ("李", "Li"), ("张", "Zhang"), ("刘", "Liu"), ("陈", "Chen"),
+    ("杨", "Yang"), ("黄", "Huang"), ("赵", "Zhao"), ("吴", "Wu"), ("周", "Zhou"),
+    ("徐", "Xu"), ("孙", "Sun"), ("马", "Ma"), ("朱", "Zhu"), ("胡", "Hu"),
+    ("郭", "Guo"), ("何", "He"), ("林", "Lin"), ("高", "Gao"), ("罗", "Luo"),
+    ("郑", "Zheng"), ("梁", "Liang"), ("谢", "Xie"), ("宋", "Song"), ("唐", "Tang"),
+    ("欧阳", "Ouyang"), ("司马", "Sima"), ("邓", "Deng"), ("冯", "Feng"), ("韩", "Han"),
+)  # fmt: skip
+GIVEN: Final = (
+    ("伟", "wei"), ("芳", "fang"), ("娜", "na"), ("敏", "min"), ("静", "jing"),
+    ("丽", "li"), ("强", "qiang"), ("磊", "lei"), ("军", "jun"), ("洋", "yang"),
+    ("勇", "yong"), ("艳", "yan"), ("杰", "jie"), ("娟", "juan"), ("涛", "tao"),
+    ("明", "ming"), ("超", "chao"), ("秀", "xiu"), ("霞", "xia"), ("平", "ping"),
+    ("刚", "gang"), ("桂", "gui"), ("英", "ying"), ("华", "hua"), ("玉", "yu"),
+    ("萍", "ping"), ("红", "hong"), ("玲", "ling"), ("飞", "fei"), ("鹏", "peng"),
+    ("浩", "hao"), ("宇", "yu"), ("轩", "xuan"), ("子", "zi"), ("涵", "han"),
+    ("欣", "xin"), ("怡", "yi"), ("佳", "jia"), ("琪", "qi"), ("梓", "zi"),
+)  # fmt: skip
+CITIES: Final = (  # city, region, weight
+    ("Shanghai", "East", 12), ("Beijing", "North", 11), ("Guangzhou", "South", 9),
+    ("Shenzhen", "South", 9), ("Hangzhou", "East", 7), ("Chengdu", "Southwest", 7),
+    ("Chongqing", "Southwest", 6), ("Wuhan", "Central", 5), ("Nanjing", "East", 5),
+    ("Suzhou", "East", 4), ("Xi'an", "Northwest", 4), ("Tianjin", "North", 4),
+    ("Changsha", "Central", 3), ("Zhengzhou", "Central", 3), ("Qingdao", "East", 3),
+    ("Shenyang", "Northeast", 2), ("Harbin", "Northeast", 2), ("Kunming", "Southwest", 2),
+    ("Xiamen", "East", 2), ("Lanzhou", "Northwest", 1), ("Urumqi", "Northwest", 1),
+)  # fmt: skip
+EMAIL_DOMAINS: Final = ("example.com", "example.net", "example.org", "mail.example.com")
+PHONE_PREFIXES: Final = (
+    "130", "131", "132", "133", "135", "136", "137", "138", "139", "150", "151", "152",
+    "155", "156", "157", "158", "159", "176", "177", "178", "180", "181", "182", "183",
+    "185", "186", "187", "188", "189", "199",
+)  # fmt: skip
+DENYLISTED_PHONE: Final = "13800000000"
+
+STORE_TOUCHPOINTS: Final = ("web_store", "tmall", "jd", "pinduoduo", "douyin_shop")
+STORE_WEIGHTS: Final = (0.30, 0.28, 0.20, 0.12, 0.10)
+POS_TOUCHPOINTS: Final = ("pos_store", "pop_up", "kiosk")
+POS_WEIGHTS: Final = (0.86, 0.08, 0.06)
+MINI_TOUCHPOINTS: Final = ("wechat_mini", "alipay_mini", "douyin_mini")
+MINI_WEIGHTS: Final = (0.72, 0.18, 0.10)
+APP_TOUCHPOINTS: Final = ("app_ios", "app_android")
+
+CATEGORIES: Final = (
+    "beauty", "fashion", "food", "home", "electronics", "sports", "baby", "books",
+)  # fmt: skip
+CATEGORY_WEIGHTS: Final = (0.18, 0.20, 0.17, 0.13, 0.10, 0.08, 0.08, 0.06)
+CATEGORY_MARGINS: Final = (0.55, 0.50, 0.28, 0.40, 0.15, 0.38, 0.35, 0.30)
+
+EVENT_TYPES: Final = (
+    "page_view", "product_view", "search", "add_to_cart", "checkout", "share",
+    "comment", "referral", "coupon_use", "message_read", "login",
+)  # fmt: skip
+EVENT_WEIGHTS: Final = (
+    0.330, 0.330, 0.100, 0.080, 0.030, 0.022, 0.020, 0.004, 0.022, 0.062, 0.0,
+)  # fmt: skip

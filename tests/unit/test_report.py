@@ -391,6 +391,32 @@ def test_a_run_of_which_nothing_is_known_still_has_a_page(con, home, status):
     assert summarise(con).to_json()["stages"] == {}
 
 
+def test_a_check_tells_once_what_it_found(con, home):
+    record_run(con)
+    again = {"observed": "2 of 1500 rows", "unexpected_count": 2, "checked_rows": 1500}
+    check(con, "ingest", "warned", why="first", **again)
+    check(con, "staging", "warned", why="second", observed="14.5", threshold="8 to 14")
+    check(
+        con,
+        "identity",
+        "warned",
+        why="third",
+        sample_keys='["k1", {"order": "k2", "line": 3}, "k3", "k4", "k5"]',
+    )
+
+    shown = page(con, home)
+
+    told = [text_of(row) for row in re.findall(r"<tr><td><span.*?</tr>", shown, re.S)]
+    assert told[:3] == [
+        "warned ingest orders expect_column_values_to_not_be_null"
+        " 2 of 1,500 rows – first",
+        "warned staging orders expect_column_values_to_not_be_null"
+        " allowed: 8 to 14 14.5 – second",
+        "warned identity orders expect_column_values_to_not_be_null"
+        " – k1 order=k2, line=3 k3 and 2 more third",
+    ]
+
+
 def test_everything_from_a_table_is_escaped(con, home):
     planted = "<script>alert('x')</script><b title=\"&\">"
     record_run(con, status="failed", error=planted, code_version=planted)
@@ -521,6 +547,7 @@ def test_a_rebuilt_older_day_says_that_it_moved_nothing(con, home):
 def test_the_terminal_tells_rows_gates_tiers_sync_and_places(con, home):
     record_run(
         con,
+        status="failed",
         stage_seconds='{"ingest": 6.25}',
         sync_summary='{"crm": {"created": 1234, "refused": 3}}',
         error="[red]not markup[/red]",

@@ -9,7 +9,7 @@ from strata.report.people import HISTORY_DAYS, People, read_people
 from strata.report.reading import Reader, Row
 from strata.report.summarising import feature_nulls, score_nulls
 from strata.report.summary import VERDICTS, RunSummary, in_order
-from strata.report.wording import masked
+from strata.report.wording import masked, number
 from strata.warehouse.tables import STAGES
 
 _WORST_FIRST = ("errored", "failed", "quarantined", "warned", "passed")
@@ -33,6 +33,22 @@ class Check:
     owner: str | None
     why: str | None
     suite_version: str | None
+
+    @property
+    def rows_at_fault(self) -> str | None:
+        """``33 of 317,510 rows``; None where the check does not count rows."""
+        if self.unexpected is None:
+            return None
+        of_all = "" if self.checked is None else f" of {number(self.checked)}"
+        return f"{number(self.unexpected)}{of_all} rows"
+
+    @property
+    def found(self) -> str | None:
+        """What was observed, unless it only says again how many rows are at fault."""
+        if self.observed is None or self.observed == "":
+            return None
+        again = (self.rows_at_fault or "").replace(",", "")
+        return None if self.observed == again else self.observed
 
 
 @dataclass(frozen=True)

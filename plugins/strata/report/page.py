@@ -26,6 +26,7 @@ from strata.warehouse.tables import STAGES
 
 _HERE = Path(__file__).parent
 _LISTED_CHECKS = 60
+_LISTED_KEYS = 3
 
 
 def write_report(con: duckdb.DuckDBPyConnection, run: Run, summary: RunSummary) -> Path:
@@ -57,6 +58,7 @@ def render_page(run: Run, summary: RunSummary, detail: Detail) -> str:
         stopping=stopping,
         others=others,
         listed_checks=_LISTED_CHECKS,
+        listed_keys=_LISTED_KEYS,
         data_docs=_there(run, PATHS["data_docs"]),
         document=partial(_document, run),
         places=_places(run, summary),

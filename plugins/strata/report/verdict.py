@@ -89,6 +89,8 @@ def _crm(summary: RunSummary) -> str:
     records = plural(summary.crm_written, "CRM record")
     refused = sum(counts["refused"] for counts in summary.sync.values())
     was = "was" if summary.crm_written == 1 else "were"
+    if not summary.crm_written and not refused:
+        return "The CRM was up to date already."
     if refused:
         return f"{records} {was} written, {number(refused)} refused."
     return f"{records} {was} written."

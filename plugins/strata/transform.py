@@ -77,7 +77,9 @@ def _invoke(tenant: Tenant, arguments: list[str], *, parsed: bool = True) -> Any
     tenant.ensure_pseudonym_key()
     os.environ["STRATA_WAREHOUSE"] = str(tenant.warehouse.path)
     os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
-    runner = dbtRunner(manifest=_manifest(tenant) if parsed else None)
+    # A copy: compiling leaves its marks on ephemeral models, and a second run of the
+    # same stage would then miss them.
+    runner = dbtRunner(manifest=_manifest(tenant).deepcopy() if parsed else None)
     try:
         return runner.invoke(
             [

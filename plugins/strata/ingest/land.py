@@ -1,7 +1,6 @@
 """Pull what is new from every source of a tenant into raw, and commit it."""
 
 import hashlib
-import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -382,7 +381,6 @@ def _load_with_dlt(
     Its working folder lives and dies with this call, so that nothing pending from a
     killed attempt is ever drained into a later load.
     """
-    os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
     import dlt
     from dlt.destinations import filesystem
 

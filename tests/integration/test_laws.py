@@ -1,0 +1,353 @@
+"""Laws of the daily run, on a small world, through the functions the DAG calls."""
+
+import csv
+import gzip
+import json
+import shutil
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+import yaml
+from strata import pipeline
+from strata.quality import GateFailed, release
+from strata.report import summarise
+from strata.tenant import Tenant
+
+from tests.integration.world import (
+    FIRST,
+    contents,
+    copy_of,
+    crm_rows,
+    rows,
+    run_day,
+    small_project,
+    small_tenant,
+)
+
+pytestmark = pytest.mark.slow
+DAY = FIRST + timedelta(days=39)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Tenant:
+    """A tenant after its first run. Tests that change it take a copy."""
+    tenant = small_tenant(tmp_path_factory.mktemp("finished"))
+    run_day(tenant, DAY)
+    return tenant
+
+
+@pytest.fixture
+def tenant(finished: Tenant, tmp_path: Path) -> Tenant:
+    return copy_of(finished, tmp_path)
+
+
+def last_run(tenant: Tenant) -> str:
+    found = rows(
+        tenant, "select run_id from audit.runs order by _started_at desc limit 1"
+    )
+    return str(found[0][0])
+
+
+def test_no_row_is_lost_in_silence(finished: Tenant) -> None:
+    counts = rows(
+        finished,
+        "select table_name, rows_in, rows_out, deduplicated, quarantined"
+        " from audit.stage_counts",
+    )
+    landed = {t: (i, o, d, q) for t, i, o, d, q in counts}
+
+    assert {t for t, i, o, d, q in counts if i != o + d + q} == set()
+    orders = landed["pii.stg_store__orders"]
+    assert orders[2] > 0, "orders are sent again with a newer status"
+    assert sum(q for *_, q in counts) > 0, "the world has rows that cannot be typed"
+    assert landed["segments.user_tiers"][0] > 100
+    held = rows(
+        finished,
+        "select count(distinct (load_id, file, row_number)) from quarantine.rows",
+    )[0][0]
+    assert sum(q for t, _, _, _, q in counts if t.startswith("raw.")) == held
+
+
+def test_every_person_who_agreed_has_one_tier_with_reasons_and_an_action(
+    finished: Tenant,
+) -> None:
+    agreed = {
+        r[0]
+        for r in rows(
+            finished,
+            "select unified_user_id from features.feat_users where consent_profiling",
+        )
+    }
+    tiers = rows(
+        finished, "select unified_user_id, tier, next_action from segments.user_tiers"
+    )
+    reasons = rows(
+        finished,
+        "select unified_user_id, count(*) from segments.reasons group by all",
+    )
+
+    assert sorted(t[0] for t in tiers) == sorted(agreed)
+    assert {t[1] for t in tiers} <= {"select", "high", "potential", "mid", "low"}
+    assert all(t[2] for t in tiers)
+    assert {n for _, n in reasons} == {3}
+    everybody = rows(finished, "select count(*) from features.feat_users")[0][0]
+    assert 0 < len(agreed) < everybody, "some have not agreed: they have no tier"
+
+
+def test_the_crm_holds_the_tiers_of_those_who_agreed_to_it(finished: Tenant) -> None:
+    desired = rows(
+        finished,
+        "select record_key, fields ->> '$.tier' from activation.desired"
+        " where not is_clear order by 1",
+    )
+
+    assert [(r[0], r[1]) for r in crm_rows(finished) if r[1]] == desired
+    assert len(desired) > 50
+
+
+def test_the_same_day_again_changes_and_sends_nothing(tenant: Tenant) -> None:
+    before, crm = contents(tenant), crm_rows(tenant)
+
+    run_id = run_day(tenant, DAY)
+
+    assert contents(tenant) == before
+    assert crm_rows(tenant) == crm
+    with tenant.warehouse.connection("test") as con:
+        sync = summarise(con, run_id).to_json()["sync"]["crm"]
+    assert (sync["created"], sync["updated"], sync["cleared"]) == (0, 0, 0)
+    assert sync["unchanged"] > 50
+
+
+def test_a_fresh_home_over_the_same_raw_gives_the_same_tables(
+    finished: Tenant, tmp_path: Path
+) -> None:
+    fresh = Tenant("sample", root=finished.root, state=tmp_path / "state")
+    for part in ("raw", "world", "crm"):
+        shutil.copytree(finished.home / part, fresh.home / part)
+
+    run_day(fresh, DAY)
+
+    assert contents(fresh) == contents(finished)
+
+
+def test_an_older_day_is_rebuilt_as_it_was(tmp_path: Path) -> None:
+    tenant = small_tenant(tmp_path, small_project(tmp_path))
+    early, late = DAY - timedelta(days=3), DAY
+    run_day(tenant, early)
+    at_the_time = contents(tenant, early)
+    run_day(tenant, late)
+    newest, crm = contents(tenant), crm_rows(tenant)
+    serving = (tenant.home / "serving" / "strata.duckdb").resolve()
+
+    run_id = run_day(tenant, early)
+
+    assert contents(tenant, early) == at_the_time, "later events change no past day"
+    assert contents(tenant) == newest
+    assert crm_rows(tenant) == crm
+    assert (tenant.home / "serving" / "strata.duckdb").resolve() == serving
+    assert rows(tenant, "select max(ds) from segments.user_tiers_current") == [(late,)]
+    assert rows(
+        tenant, "select is_newest, status from audit.runs where run_id = ?", run_id
+    ) == [(False, "succeeded")]
+
+
+def test_ids_survive_a_rebuild_of_everything_derived(tenant: Tenant) -> None:
+    before = contents(tenant)
+    with tenant.warehouse.connection("test") as con:
+        for schema in ("staging", "pii", "features", "marts"):
+            con.execute(f"drop schema {schema} cascade")
+
+    run_day(tenant, DAY)
+
+    assert contents(tenant) == before
+
+
+def test_a_broken_file_warns_and_its_rows_come_once_mended(tenant: Tenant) -> None:
+    landing = tenant.home / "world" / "landing" / "store" / "orders"
+    nextday = DAY + timedelta(days=1)
+    pipeline.build(tenant, pipeline.start(tenant, nextday), "ingest")
+    path = landing / f"{nextday}.csv"
+    whole = path.read_bytes()
+    shutil.rmtree(tenant.home / "raw" / "store" / "orders" / f"load={nextday}.1-store")
+    for entry in (tenant.home / "raw" / "_manifest").glob(f"{nextday}.1-*"):
+        entry.unlink()
+    path.write_bytes(whole[: len(whole) // 2])
+
+    run_id = run_day(tenant, nextday)
+    told = rows(
+        tenant,
+        "select table_name, verdict, observed from audit.gate_results"
+        " where run_id = ? and verdict = 'warned' and kind = 'law'",
+        run_id,
+    )
+    path.write_bytes(whole)
+    run_day(tenant, nextday)
+
+    assert [(t, v) for t, v, _ in told] == [("store.orders", "warned")]
+    assert f"store/orders/{nextday}.csv: it ends within line" in told[0][2]
+    with path.open(encoding="utf-8") as file:
+        sent = {r["order_id"] for r in csv.DictReader(file)}
+    there = {r[0] for r in rows(tenant, "select order_id from pii.stg_store__orders")}
+    assert sent <= there
+
+
+def test_a_failed_gate_stops_before_anything_is_published(
+    tenant: Tenant, tmp_path: Path
+) -> None:
+    root = tmp_path / "strict"
+    root.mkdir()
+    for item in tenant.root.iterdir():
+        if item.name != "expectations":
+            (root / item.name).symlink_to(item)
+    shutil.copytree(tenant.root / "expectations", root / "expectations")
+    path = root / "expectations" / "features" / "feat_users.yml"
+    suite = yaml.safe_load(path.read_text("utf-8"))
+    suite["expectations"].append(
+        {
+            "expectation": "rows_where",
+            "name": "nobody exists",
+            "args": {"where": "t.unified_user_id is not null"},
+            "severity": "fail",
+            "why": "a rule that every row breaks",
+        }
+    )
+    path.write_text(yaml.safe_dump(suite), "utf-8")
+    strict = Tenant("sample", root=root, state=tenant.state)
+    before, crm = contents(tenant), crm_rows(tenant)
+
+    with pytest.raises(GateFailed) as caught:
+        run_day(strict, DAY + timedelta(days=1))
+
+    told = str(caught.value)
+    users = rows(tenant, "select count(*) from build_features.feat_users")[0][0]
+    assert "features.feat_users" in told and "nobody exists" in told
+    assert f"{users} of {users}" in told and "gates/features.json" in told
+    after = contents(tenant)
+    published = [t for t in before if t.split(".")[0] in ("features", "marts")]
+    assert {t: after[t] for t in published} == {t: before[t] for t in published}
+    assert crm_rows(tenant) == crm
+    with tenant.warehouse.connection("test") as con:
+        summary = summarise(con).to_json()
+    assert summary["stages"]["features"]["gate"]["failed"] == 1
+    assert rows(
+        tenant,
+        "select status, failed_stage from audit.runs order by _started_at desc limit 1",
+    ) == [("failed", "features")]
+    run_day(tenant, DAY + timedelta(days=1))
+
+
+def test_a_released_row_comes_back_with_the_next_run(tenant: Tenant) -> None:
+    system, entity, rule = rows(
+        tenant,
+        "select system, entity, expectation from quarantine.rows"
+        " where system = 'app' and entity = 'events' order by all limit 1",
+    )[0]
+    staged = "select sum(_versions) from staging.stg_app__events"
+    before = rows(tenant, staged)[0][0]
+    with tenant.warehouse.connection("test") as con:
+        released = release(con, system, entity, by="an owner", expectation=rule)
+
+    run_day(tenant, DAY)
+
+    assert released > 0
+    assert rows(tenant, staged)[0][0] == before + released
+    assert rows(
+        tenant,
+        "select distinct released_by from quarantine.rows where status = 'released'",
+    ) == [("an owner",)]
+
+
+def test_no_contact_value_leaves_the_pii_zone(finished: Tenant) -> None:
+    secrets = {
+        str(v)
+        for row in rows(
+            finished,
+            "select name, phone_e164, email_normalised from pii.persons"
+            " where phone_e164 is not null and email_normalised is not null",
+        )
+        for v in row
+        if v and len(str(v)) > 5
+    }
+    secrets |= {s.removeprefix("+86") for s in secrets}
+    assert len(secrets) > 100
+    seen = 0
+    zone = finished.home
+    outside = [
+        p
+        for part in ("reports", "serving", "dbt", "logs")
+        for p in (zone / part).rglob("*")
+        if p.is_file() and not p.is_symlink()
+    ]
+    for path in outside:
+        if path.suffix in (".duckdb", ".parquet"):
+            continue
+        text = path.read_bytes().decode("utf-8", errors="ignore")
+        seen += 1
+        found = [s for s in secrets if s in text]
+        assert found == [], f"{len(found)} contact values in {path.name}"
+    assert seen > 10
+    con = duckdb.connect(str(zone / "serving" / "strata.duckdb"), read_only=True)
+    for schema, table in con.execute(
+        "select schema_name, table_name from duckdb_tables()"
+    ).fetchall():
+        for (text,) in con.execute(
+            f'select t::varchar from "{schema}"."{table}" t'
+        ).fetchall():
+            assert not any(s in text for s in secrets if s in text), table
+
+
+def test_a_row_is_told_by_its_key_and_never_by_its_values(finished: Tenant) -> None:
+    keys = rows(
+        finished,
+        "select sample_keys from audit.gate_results where verdict = 'quarantined'",
+    )
+    assert keys
+    for (text,) in keys:
+        for key in json.loads(text):
+            assert set(key) <= {"_load_id", "_file", "_row"}
+
+
+def test_events_of_the_future_do_not_move_a_day(tenant: Tenant) -> None:
+    """A file that arrives today may speak of tomorrow; today must not know."""
+    before = {
+        t: c
+        for t, c in contents(tenant).items()
+        if t.startswith(("features.", "marts.", "segments."))
+    }
+    place = tenant.home / "world" / "landing" / "app" / "events"
+    users = rows(
+        tenant,
+        "select distinct app_user_id from staging.stg_app__events"
+        " where app_user_id is not null order by 1 limit 20",
+    )
+    tomorrow = DAY + timedelta(days=1)
+    lines = [
+        json.dumps(
+            {
+                "event_id": f"future-{n}",
+                "app_user_id": user,
+                "device_id": f"d-future-{n}",
+                "touchpoint": "app_ios",
+                "event_type": "login",
+                "event_at": f"{tomorrow}T08:00:00Z",
+            }
+        )
+        for n, (user,) in enumerate(users)
+    ]
+    with gzip.open(place / f"{DAY}-extra.jsonl.gz", "wt", encoding="utf-8") as out:
+        out.write("\n".join(lines) + "\n")
+
+    run_day(tenant, DAY)
+
+    assert rows(
+        tenant, "select count(*) from staging.events where event_id like 'app:future-%'"
+    ) == [(20,)]
+    after = contents(tenant)
+    assert {t: after[t] for t in before} == before
+    run_day(tenant, date.fromordinal(DAY.toordinal() + 1))
+    assert rows(
+        tenant,
+        "select count(*) from marts.fct_events where event_id like 'app:future-%'",
+    ) == [(20,)]

@@ -1,0 +1,83 @@
+"""A small tenant for whole runs: the project's own rules over a 200-person world."""
+
+import shutil
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import yaml
+from strata import pipeline
+from strata.tenant import Tenant
+from strata.warehouse import fingerprint
+
+ROOT = Path(__file__).parents[2]
+FIRST = date(2026, 1, 1)
+SCHEMAS = ("staging", "pii", "identity", "features", "marts", "segments", "models")
+
+
+def small_project(folder: Path, users: int = 200, days: int = 40) -> Path:
+    """A project root that shares everything but ``config/`` with the real one."""
+    root = folder / "project"
+    root.mkdir(parents=True)
+    for name in ("dbt_project", "expectations", "dags", "plugins"):
+        (root / name).symlink_to(ROOT / name)
+    shutil.copytree(ROOT / "config", root / "config")
+    sample = yaml.safe_load((root / "config" / "sample.yml").read_text("utf-8"))
+    sample |= {"users": users, "days": days, "first_day": FIRST}
+    sample["dirt"] = {**sample["dirt"], "broken_rows": 0.004}
+    (root / "config" / "sample.yml").write_text(yaml.safe_dump(sample), "utf-8")
+    return root
+
+
+def small_tenant(folder: Path, root: Path | None = None) -> Tenant:
+    return Tenant("sample", root=root or small_project(folder), state=folder / "state")
+
+
+def rows(tenant: Tenant, sql: str, *values: object) -> list[tuple]:  # type: ignore[type-arg]
+    with tenant.warehouse.connection("test") as con:
+        return con.execute(sql, list(values)).fetchall()
+
+
+def contents(tenant: Tenant, ds: date | None = None) -> dict[str, tuple[int, str]]:
+    """Rows and content hash of every published table, of one day where it has days."""
+    found = {}
+    with tenant.warehouse.connection("test") as con:
+        for schema, table in _tables(con):
+            has_day = con.execute(
+                "select 1 from information_schema.columns where table_schema = ?"
+                " and table_name = ? and column_name = 'ds'",
+                [schema, table],
+            ).fetchone()
+            where = f"ds = date '{ds}'" if ds and has_day else "true"
+            if ds is None or has_day:
+                found[f"{schema}.{table}"] = fingerprint(con, schema, table, where)
+    return found
+
+
+def crm_rows(tenant: Tenant) -> list[tuple]:  # type: ignore[type-arg]
+    """What the CRM holds of ours, but for the day of the last change."""
+    import sqlite3
+
+    with sqlite3.connect(tenant.home / "crm" / "crm.db") as con:
+        names = [r[1] for r in con.execute("pragma table_info(strata_segments)")]
+        listed = ", ".join(n for n in names if n != "updated_on")
+        return con.execute(
+            f"select {listed} from strata_segments order by 1"
+        ).fetchall()
+
+
+def run_day(tenant: Tenant, ds: date) -> str:
+    return pipeline.run_day(tenant, ds)
+
+
+def copy_of(tenant: Tenant, folder: Path) -> Tenant:
+    """The same tenant in another place, with all its state."""
+    shutil.copytree(tenant.state, folder / "state", symlinks=True)
+    return Tenant("sample", root=tenant.root, state=folder / "state")
+
+
+def _tables(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
+    return con.execute(
+        "select schema_name, table_name from duckdb_tables()"
+        f" where schema_name in {SCHEMAS} order by all"
+    ).fetchall()

@@ -272,11 +272,11 @@ def test_any_history_is_fitted_or_refused_in_words(
 class TestLifetimeValue:
     USERS = pd.DataFrame(
         {
-            "clv_x": [4.0, 0.0, 4.0, np.nan, 2.0],
-            "clv_t_x": [20.0, 0.0, 20.0, np.nan, 9.0],
-            "clv_T": [26.0, 5.0, 26.0, np.nan, 8.0],
-            "clv_mean_spend": [50.0, np.nan, 50.0, np.nan, 40.0],
-            "margin_rate_365d": [0.2, np.nan, np.nan, np.nan, 0.2],
+            "clv_x": [4.0, 0.0, 4.0, np.nan, 2.0, 2.0],
+            "clv_t_x": [20.0, 0.0, 20.0, np.nan, 9.0, 0.0],
+            "clv_T": [26.0, 5.0, 26.0, np.nan, 8.0, 8.0],
+            "clv_mean_spend": [50.0, np.nan, 50.0, np.nan, 40.0, 40.0],
+            "margin_rate_365d": [0.2, np.nan, np.nan, np.nan, 0.2, 0.2],
         }
     )
     MODEL = clv.ClvModel(MODIFIED, spend.SpendModel(6.25, 3.74, 15.44), 0.5)
@@ -292,12 +292,16 @@ class TestLifetimeValue:
         assert found[1] == pytest.approx(bought[1] * worth[1] * 0.5)
         assert found[2] == pytest.approx(found[0] * 2.5), "margin of all, where unknown"
         assert np.isnan(found[3]).all(), "no order, no lifetime value"
-        assert np.isnan(found[4]).all(), "a history that cannot be has none either"
+        assert np.isnan(found[4:]).all(), "a history that cannot be has none either"
 
-    def test_discount_lies_between_none_and_the_whole_horizon(self) -> None:
-        full = clv.lifetime_values(self.MODEL, self.USERS, (365,), 0.0)[0, 0]
-        less = clv.lifetime_values(self.MODEL, self.USERS, (365,), 0.1)[0, 0]
-        assert full / 1.1 < less < full / 1.1**0.4
+    def test_discount_is_that_of_each_day_but_for_a_thousandth(self) -> None:
+        found = clv.lifetime_values(self.MODEL, self.USERS, (90, 365), 0.1)[0]
+
+        days = np.arange(1, 366)
+        bought = purchases.expected_purchases(MODIFIED, [4], [20], [26], days / 7)[0]
+        present = np.cumsum(np.diff(bought, prepend=0) * 1.1 ** -((days - 0.5) / 365))
+        worth = spend.expected_spend(self.MODEL.spend, [4], [50.0])[0] * 0.2
+        assert found == pytest.approx(present[[89, 364]] * worth, rel=1e-3)
 
     def test_margin_of_all_is_weighted_by_spend(self) -> None:
         users = pd.DataFrame(

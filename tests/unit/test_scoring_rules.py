@@ -107,7 +107,7 @@ class TestStanding:
 
     def test_a_share_is_rounded_up_but_not_by_rounding_errors(self) -> None:
         assert [cut(0.03, n) for n in (0, 1, 33, 34, 100, 101)] == [0, 1, 1, 2, 3, 4]
-        assert cut(0.03 + 0.17, 100) == 20
+        assert cut(0.07, 100) == 7, "0.07 * 100 is 7.000000000000001"
 
 
 class TestRfm:
@@ -202,6 +202,10 @@ class TestTiers:
 
         assert tier[:5] == ["high"] * 5, "five do not fit into three places"
         assert tier.count("high") == 20
+
+    def test_who_does_less_than_before_has_no_potential_for_that(self) -> None:
+        rows = [visitor(1, 1, 50 - i, active_days_prior_90d=2.0 + i) for i in range(50)]
+        assert "potential" not in set(assign_tiers(people(*rows), PLAYS)["tier"])
 
     def test_one_user_alone_is_select(self) -> None:
         only = assign_tiers(people(visitor(days=1, events=1, days_ago=0)), PLAYS)

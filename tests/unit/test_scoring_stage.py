@@ -309,8 +309,18 @@ def test_tiers_of_the_day_before_are_remembered(con) -> None:
     assert moved > 0
 
 
-def test_a_return_is_remembered_for_a_month(con) -> None:
-    """Asleep on the first day; then active each day on which the stage runs."""
+@pytest.mark.parametrize(
+    ("days_after", "lifecycle"),
+    [
+        ([1, 15, 30, 31, 33], ["won_back", "won_back", "won_back", "mature", "mature"]),
+        ([45, 46], ["won_back", "mature"]),
+    ],
+    ids=["for 30 days from the last day asleep", "however long no run was made"],
+)
+def test_a_return_is_remembered(
+    con, days_after: list[int], lifecycle: list[str]
+) -> None:
+    """Asleep on the first day; then active shortly before each run."""
     asleep = features(DAY, users=80).assign(
         consent_profiling=True,
         days_since_active=100.0,
@@ -319,17 +329,16 @@ def test_a_return_is_remembered_for_a_month(con) -> None:
         active_days_prior_90d=9,
     )
     awake = asleep.assign(days_since_active=1.0)
-    offsets = [1, 15, 30, 32, 33]
-    days = [DAY + timedelta(days=offset) for offset in offsets]
+    days = [DAY + timedelta(days=after) for after in days_after]
     publish_features(con, asleep, *(awake.assign(ds=day) for day in days))
     seen = []
     for day in [DAY, *days]:
         stage(con, day)
         publish_segments(con)
         query = "select distinct lifecycle from build_segments.user_tiers"
-        seen.append(rows(con, query)[0][0])
+        seen += [name for (name,) in rows(con, query)]
 
-    assert seen == ["dormant", "won_back", "won_back", "won_back", "mature", "mature"]
+    assert seen == ["dormant", *lifecycle]
 
 
 def test_a_day_without_users_writes_empty_tables(con) -> None:
@@ -341,3 +350,19 @@ def test_a_day_without_users_writes_empty_tables(con) -> None:
     )
     assert counts.clv_status == "too_few_customers"
     assert rows(con, "select count(*) from build_segments.user_tiers") == [(0,)]
+
+
+def test_a_row_names_the_rules_behind_it(con) -> None:
+    publish_features(con, features(DAY, users=20))
+    other_cut = RULES.model_copy(
+        update={"cuts": RULES.cuts.model_copy(update={"select_share": 0.05})}
+    )
+    other_play = PLAYS.model_copy(update={"version": "2"})
+    seen = []
+    for rules, plays in ((RULES, PLAYS), (other_cut, PLAYS), (RULES, other_play)):
+        score(con, run_of(DAY), rules, plays)
+        query = "select distinct rules_version from build_segments.user_tiers"
+        seen += [version for (version,) in rows(con, query)]
+
+    assert len(set(seen)) == 3
+    assert all(version.startswith(f"{RULES.version}-") for version in seen)

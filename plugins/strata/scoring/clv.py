@@ -32,7 +32,7 @@ HORIZONS_DAYS = (90, 365)
 NOT_CONVERGED = "not_converged"
 TOO_FEW = "too_few_customers"
 
-# Within a step of a quarter, discounting to its middle is right to 0.03 %.
+# Within a step of a quarter, discounting to its middle is right to about 0.1 %.
 _STEP_DAYS = 92.0
 _DAYS_A_WEEK = 7.0
 _DAYS_A_YEAR = 365.0

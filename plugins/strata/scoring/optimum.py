@@ -53,6 +53,20 @@ def maximise(likelihood: Likelihood, start: Floats, max_iterations: int) -> Opti
     return best
 
 
+def dot(left: Floats, right: Floats) -> float:
+    """Sum of products, to the same last bit on every machine.
+
+    BLAS would split it by the number of threads, so that a fit would depend on it,
+    and on a busy machine its threads cost thirty times what the sum does.
+    """
+    return float(np.sum(left * right))
+
+
+def sum_by(code: Codes, values: Floats | None, size: int) -> Floats:
+    """Sums of values by code, or how often each of ``size`` codes occurs."""
+    return np.bincount(code, values, size).astype(np.float64)
+
+
 def _climb(likelihood: Likelihood, start: Floats, max_iterations: int) -> Optimum:
     from scipy.optimize import minimize
 

@@ -15,13 +15,13 @@ have one likelihood:
 """
 
 import math
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from strata.scoring.optimum import Codes, Floats, maximise
+from strata.scoring.optimum import Codes, Floats, dot, maximise, sum_by
 
 Kind = Literal["bgnbd", "mbgnbd"]
 
@@ -39,10 +39,6 @@ class PurchaseModel:
     alpha: float
     a: float
     b: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """The parameters as JSON can hold them; reading them back is exact."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -104,7 +100,7 @@ def collapse(
     counted = None if weights is None else np.asarray(weights, dtype=float)
     rest, T_code = np.divmod(keys, uT.size)
     x_code, t_x_code = np.divmod(rest, ut.size)
-    weight = np.bincount(customer, counted, keys.size).astype(float)
+    weight = sum_by(customer, counted, keys.size)
     return Histories(ux, ut, uT, x_code, t_x_code, T_code, weight, customer)
 
 
@@ -139,11 +135,11 @@ def fit_purchases(
     goes to zero, and a and b are anybody's guess.
     """
     count = float(histories.weight.sum())
-    bought = float(histories.weight @ histories.x[histories.x_code])
+    bought = dot(histories.weight, histories.x[histories.x_code])
     if bought <= 0:
         return _unfitted(kind, histories, "no repeat purchase")
     # Time in units of the mean T, so that bounds and start fit days and weeks alike.
-    scale = float(histories.weight @ histories.T[histories.T_code]) / count
+    scale = dot(histories.weight, histories.T[histories.T_code]) / count
     scaled = _in_units_of(histories, scale)
     start = np.array([bought / count, 1.0, 1.0, 2.0])
     best = maximise(
@@ -172,7 +168,7 @@ def mean_log_likelihood(
     from scipy.special import gammaln, psi
 
     r, alpha, a, b = parameters
-    h, count = histories, histories.weight.sum()
+    h, count = histories, float(histories.weight.sum())
     survived = _chances(h.x, kind)
     per_x = (
         gammaln(r + h.x) - gammaln(r) + r * np.log(alpha)
@@ -180,26 +176,27 @@ def mean_log_likelihood(
         - gammaln(a + b + survived)
     )  # fmt: skip
     log_alive, log_lost, share_lost = _states(parameters, h, survived)
-    customers = np.bincount(h.x_code, h.weight, h.x.size)
-    value = customers @ per_x + h.weight @ np.logaddexp(log_alive, log_lost)
+    customers = sum_by(h.x_code, h.weight, h.x.size)
+    value = dot(customers, per_x) + dot(h.weight, np.logaddexp(log_alive, log_lost))
 
     lost = h.weight * share_lost
     alive = h.weight - lost
     n = r + h.x[h.x_code]
     until_T, until_t = alpha + h.T, alpha + h.t_x
-    lost_by_x = np.bincount(h.x_code, lost, h.x.size)
-    slope_r = customers @ (psi(r + h.x) - psi(r) + np.log(alpha))
-    slope_r -= alive @ np.log(until_T)[h.T_code] + lost @ np.log(until_t)[h.t_x_code]
+    lost_by_x = sum_by(h.x_code, lost, h.x.size)
+    slope_r = dot(customers, psi(r + h.x) - psi(r) + np.log(alpha))
+    slope_r -= dot(alive, np.log(until_T)[h.T_code])
+    slope_r -= dot(lost, np.log(until_t)[h.t_x_code])
     slope_alpha = count * r / alpha
-    slope_alpha -= (alive * n) @ (1 / until_T)[h.T_code]
-    slope_alpha -= (lost * n) @ (1 / until_t)[h.t_x_code]
-    both = customers @ (psi(a + b) - psi(a + b + survived))
+    slope_alpha -= dot(alive * n, (1 / until_T)[h.T_code])
+    slope_alpha -= dot(lost * n, (1 / until_t)[h.t_x_code])
+    both = dot(customers, psi(a + b) - psi(a + b + survived))
     slope_a = both + lost_by_x.sum() / a
-    slope_b = both + customers @ (psi(b + survived) - psi(b))
+    slope_b = both + dot(customers, psi(b + survived) - psi(b))
     once = survived > 0
-    slope_b -= lost_by_x[once] @ (1 / (b + survived[once] - 1))
+    slope_b -= dot(lost_by_x[once], 1 / (b + survived[once] - 1))
     gradient = np.array([slope_r, slope_alpha, slope_a, slope_b])
-    return float(value / count), gradient / count
+    return value / count, gradient / count
 
 
 def probability_alive(
@@ -257,19 +254,17 @@ def beta_quadrature(a: float, b: Floats, nodes: int) -> tuple[Floats, Floats]:
     A, B = b[:, None] - 1, a - 1
     k = np.arange(nodes)[None, :]
     total = 2 * k + A + B
-    middle = np.empty(total.shape)
-    middle[:, 0] = ((B - A) / (A + B + 2))[:, 0]
-    middle[:, 1:] = ((B**2 - A**2) / (total * (total + 2)))[:, 1:]
     k, total = k[:, 1:], total[:, 1:]
+    middle = np.hstack([(B - A) / (A + B + 2), (B**2 - A**2) / (total * (total + 2))])
     beside = 4 * k * (k + A) * (k + B) / (total**2 * (total + 1))
     # The last pair of factors is 0/0 at k = 1 where A + B = -1; there it is one.
-    beside[:, 1:] *= ((k + A + B) / (total - 1))[:, 1:]
-    matrix = np.zeros((b.size, nodes, nodes))
+    beside[:, 1:] *= (k[:, 1:] + A + B) / (total[:, 1:] - 1)
     diagonal = np.arange(nodes)
+    matrix = np.zeros((b.size, nodes, nodes))
     matrix[:, diagonal, diagonal] = (1 + middle) / 2
     matrix[:, diagonal[1:], diagonal[:-1]] = np.sqrt(beside) / 2
     points, vectors = np.linalg.eigh(matrix, UPLO="L")
-    return np.clip(points, 1e-15, 1.0), vectors[:, 0, :] ** 2
+    return points, vectors[:, 0, :] ** 2
 
 
 def _purchases_if_alive(

@@ -10,13 +10,12 @@ It takes spend to be independent of how often a customer buys.
 """
 
 import math
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from strata.scoring.optimum import Codes, Floats, maximise
+from strata.scoring.optimum import Codes, Floats, dot, maximise, sum_by
 
 
 @dataclass(frozen=True)
@@ -26,10 +25,6 @@ class SpendModel:
     p: float
     q: float
     gamma: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """The parameters as JSON can hold them; reading them back is exact."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -97,7 +92,7 @@ def fit_gamma_gamma(
             empty, nothing, count, 0, nothing, 0, False, "no two spends differ"
         )
     # Money in units of the mean spend, so that bounds and start fit any currency.
-    scale = float(data.weight @ data.mean) / count
+    scale = dot(data.weight, data.mean) / count
     scaled = replace(data, mean=data.mean / scale)
     best = maximise(
         lambda parameters: mean_log_likelihood(parameters, scaled),
@@ -126,20 +121,21 @@ def mean_log_likelihood(parameters: Floats, data: Spending) -> tuple[float, Floa
 
     p, q, gamma = parameters
     x, code = data.x, data.x_code
-    customers = np.bincount(code, data.weight, x.size)
-    log_means = np.bincount(code, data.weight * np.log(data.mean), x.size)
+    customers = sum_by(code, data.weight, x.size)
+    log_means = sum_by(code, data.weight * np.log(data.mean), x.size)
     until = gamma + x[code] * data.mean
-    log_until = np.bincount(code, data.weight * np.log(until), x.size)
-    by_until = np.bincount(code, data.weight / until, x.size)
-    n, count = p * x, data.weight.sum()
+    log_until = sum_by(code, data.weight * np.log(until), x.size)
+    by_until = sum_by(code, data.weight / until, x.size)
+    n, count = p * x, float(data.weight.sum())
     constant = gammaln(n + q) - gammaln(n) - gammaln(q) + q * np.log(gamma)
-    value = customers @ (constant + n * np.log(x))
-    value += (n - 1) @ log_means - (n + q) @ log_until
-    slope_p = customers @ (x * (psi(n + q) - psi(n) + np.log(x)))
-    slope_p += x @ (log_means - log_until)
-    slope_q = customers @ (psi(n + q) - psi(q) + np.log(gamma)) - log_until.sum()
-    slope_gamma = count * q / gamma - (n + q) @ by_until
-    return float(value / count), np.array([slope_p, slope_q, slope_gamma]) / count
+    value = dot(customers, constant + n * np.log(x))
+    value += dot(n - 1, log_means) - dot(n + q, log_until)
+    slope_p = dot(customers, x * (psi(n + q) - psi(n) + np.log(x)))
+    slope_p += dot(x, log_means - log_until)
+    slope_q = dot(customers, psi(n + q) - psi(q) + np.log(gamma))
+    slope_q -= float(log_until.sum())
+    slope_gamma = count * q / gamma - dot(n + q, by_until)
+    return value / count, np.array([slope_p, slope_q, slope_gamma]) / count
 
 
 def expected_spend(model: SpendModel, x: ArrayLike, mean: ArrayLike) -> Floats:

@@ -109,7 +109,7 @@ def _grows_most(snapshot: Snapshot) -> Flags:
 def _buys_big(snapshot: Snapshot) -> Flags:
     """Top buyers of the last 365 days by order value, with few orders ever."""
     cuts, order_value = snapshot.rules.cuts, snapshot.column("avg_order_value_365d")
-    valued = standing(order_value, order_value > 0)
+    valued = standing(order_value, snapshot.column("order_count_365d") > 0)
     few = snapshot.column("order_count_total") <= cuts.potential_max_orders
     return valued.in_top(cuts.potential_order_value_share) & few
 

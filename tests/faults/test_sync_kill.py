@@ -224,19 +224,21 @@ def test_a_sync_killed_at_any_point_changes_no_record_twice(home: Path) -> None:
     _, steps = sync_until(home, NEVER)
     assert_as_desired(home)
     assert steps == 2 * BATCH_STEPS
-    for last_step in (
-        CLEARING + AFTER_SEND,
-        CLEARING + BEFORE_LEDGER,
-        WRITING + BEFORE_INTENT,
-        WRITING + AFTER_INTENT,
-        WRITING + AFTER_SEND,
-        WRITING + BEFORE_LEDGER,
-        WRITING + AFTER_LEDGER,
-    ):
+    batches_sent_after = {
+        CLEARING + AFTER_SEND: 1,
+        CLEARING + BEFORE_LEDGER: 1,
+        WRITING + BEFORE_INTENT: 1,
+        WRITING + AFTER_INTENT: 1,
+        WRITING + AFTER_SEND: 0,
+        WRITING + BEFORE_LEDGER: 0,
+        WRITING + AFTER_LEDGER: 0,
+    }
+    for last_step, batches in batches_sent_after.items():
         restore(home, before)
         kill_at(home, last_step)
-        summary, _ = sync_until(home, NEVER)
+        summary, recovery = sync_until(home, NEVER)
         assert_as_desired(home)
+        assert recovery.count("before send") == batches  # what arrived stays unsent
         assert summary.refused == summary.mismatched == 0
 
 

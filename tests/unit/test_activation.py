@@ -361,6 +361,7 @@ def test_withdrawn_consent_is_tried_for_ever(con: duckdb.DuckDBPyConnection) -> 
     desire(con, {"a": None})
     crm.bad = {"a"}
     assert [run_sync(con, crm, day).refused for day in range(2, 8)] == [1] * 6
+    assert rows(con, "select status from activation.dead_letters") == [("retry",)]
     crm.bad = set()
     assert run_sync(con, crm, day=9).cleared == 1
     assert crm.owned("a") == {}
@@ -486,6 +487,21 @@ def test_waiting_grows_is_random_and_is_the_same_again(
     }
 
 
+def test_a_crm_that_answers_is_not_waited_for(con: duckdb.DuckDBPyConnection) -> None:
+    crm, slept = FakeCrm(), []
+    desire(con, {k: {"tier": "mid"} for k in "abcdefgh"})
+    crm.faults = ["refuse"]
+    sync(con, make_run(), make_target(), crm, sleep=slept.append)
+    assert slept == []
+    desire(con, {k: {"tier": "low"} for k in "abc"})
+    crm.faults = ["after"]  # it has arrived: one wait, and nothing is sent again
+    sync(con, make_run(2), make_target(), crm, sleep=slept.append)
+    assert len(slept) == 1
+    assert [keys for operation, keys in crm.calls if operation == "upsert"][-1] == (
+        "a", "b", "c",
+    )  # fmt: skip
+
+
 def test_a_record_is_settled_by_what_the_crm_holds_not_by_what_was_meant(
     con: duckdb.DuckDBPyConnection,
 ) -> None:
@@ -569,10 +585,10 @@ def test_values_are_sent_as_the_warehouse_spells_them(
 def test_every_send_has_a_key_of_its_own(con: duckdb.DuckDBPyConnection) -> None:
     """A CRM that drops known keys must not drop the way back to an old value."""
     crm = FakeCrm()
-    for day, tier in enumerate(["mid", "low", "mid"]):
+    for day, tier in enumerate(["mid", "low", "mid", "low"]):
         desire(con, {"a": {"tier": tier}})
         run_sync(con, crm, day)
-    assert len(crm.keys) == 3
+    assert len(crm.keys) == 4
 
 
 def test_progress_is_told_from_nothing_to_all(con: duckdb.DuckDBPyConnection) -> None:

@@ -223,8 +223,10 @@ def test_file_survives_a_line_cut_off_by_a_kill(tmp_path: Path) -> None:
     journal.write_bytes(journal.read_bytes()[:-5])
     again = FileClient(config, "crm", FIELDS, tmp_path)
     assert again.read(["a", "b"]) == {"a": {"tier": "mid"}}
-    again.upsert([Record("b", {"tier": "low"})], "k")
-    again.close()
+    again.upsert([Record("b", {"tier": "low"})], "k")  # killed before it closes
+    third = FileClient(config, "crm", FIELDS, tmp_path)
+    assert third.read(["a", "b"]) == {"a": {"tier": "mid"}, "b": {"tier": "low"}}
+    third.close()
     assert journal.read_text(encoding="utf-8").splitlines() == [
         '{"fields": {"tier": "mid"}, "record_key": "a"}',
         '{"fields": {"tier": "low"}, "record_key": "b"}',

@@ -226,8 +226,8 @@ class _Sync:
             if attempt:
                 self._back_off(attempt - 1)
                 part = self._not_arrived(part)
-            if not part:
-                return []
+                if not part:
+                    return []
             try:
                 answers = self._call(part)
             except BatchRefusedError as error:
@@ -240,9 +240,9 @@ class _Sync:
                 trouble = str(error)
                 continue
             part = self._record(part, answers)
+            if not part:
+                return []
             trouble = "no answer for some of the records"
-        if not part:
-            return []
         raise SyncInterruptedError(self._gave_up(trouble), self.summary())
 
     def _call(self, part: Sequence[Change]) -> list[Outcome]:

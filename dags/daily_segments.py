@@ -59,12 +59,12 @@ def daily_segments() -> None:
         return start_run(params["ds"], data_interval_start, dag_run.run_id)
 
     @task
-    def step(action: str, stage: str, run_id: str) -> None:
+    def step(action: str, stage: str, attempt: str) -> None:
         from strata.orchestration import run_step
 
-        run_step(action, stage, run_id)
+        run_step(action, stage, attempt)
 
-    run_id = start()
+    attempt = start()
     groups = []
     for stage in STAGES:
 
@@ -77,13 +77,13 @@ def daily_segments() -> None:
                     step.override(
                         task_id=action,
                         outlets=PUBLISHED if action == "finish" else None,
-                    )(action, stage, run_id)
+                    )(action, stage, attempt)
                     for action in actions
                 )
             )
 
         groups.append(staged())
-    chain(run_id, *groups)
+    chain(attempt, *groups)
 
 
 dag = daily_segments()

@@ -155,6 +155,10 @@ def run_days(tenant: Tenant, days: Sequence[date], listener: Listener) -> list[s
     """
     prepare_airflow(tenant)
     dag = _load_dag()
+    for task in dag.tasks:
+        task.retries = (
+            0  # the person at the terminal is told at once, and runs it again
+        )
     _listeners.append(listener)
     done = []
     try:
@@ -168,6 +172,9 @@ def run_days(tenant: Tenant, days: Sequence[date], listener: Listener) -> list[s
                 ).fetchone()
             if str(state) != "success":
                 stage, error = why or (None, None)
+                if run_id is not None and error is None:
+                    told = f"a task failed; its log is in {tenant.home / 'logs'}"
+                    pipeline.fail(tenant, run_id, stage or "start", told)
                 raise RunFailedError(
                     f"{ds}: the run stopped in stage {stage or 'start'}.\n"
                     f"{error or 'The log lies under ' + os.environ['AIRFLOW_HOME']}"

@@ -15,7 +15,8 @@ from strata.warehouse.base import Promotion
 from strata.warehouse.lease import Lease
 from strata.warehouse.tables import BUILD_PREFIX, STAGE_SCHEMAS, TableSpec
 
-SNAPSHOT_MODES = ("by_ds",)
+# A model that an older day had to fit is kept: its scores name it.
+SNAPSHOT_MODES = ("by_ds", "by_key")
 
 
 class DuckDBWarehouse:

@@ -24,25 +24,31 @@ _LOCATED = """
     create or replace temp table identity_located as
     select
         ledger.unified_user_id,
-        ledger.minted_on,
-        ledger.anchor_first_seen_at,
         people.component,
         people.is_user,
+        {
+            'minted_on': ledger.minted_on,
+            'first_seen_at': ledger.anchor_first_seen_at,
+            'has_lost': coalesce(ledger.redirected_on < $ds, false),
+            'priority': coalesce(rules.priority, 0),
+            'system': ledger.anchor_system,
+            'entity': ledger.anchor_entity,
+            'record_key': ledger.anchor_record_key
+        } as seniority,
     from identity_ledger_before as ledger
     inner join identity_people as people
         on
             ledger.anchor_system = people.system
             and ledger.anchor_entity = people.entity
             and ledger.anchor_record_key = people.record_key
+    left join identity_rules as rules on ledger.anchor_type = rules.identifier_type
 """
 
 _ELDEST = """
     create or replace temp table identity_ids as
     select
         component,
-        arg_min(
-            unified_user_id, (minted_on, anchor_first_seen_at, unified_user_id)
-        ) as unified_user_id,
+        arg_min(unified_user_id, seniority) as unified_user_id,
     from identity_located
     where is_user
     group by component
@@ -184,12 +190,13 @@ def user_id(namespace: str, system: str, entity: str, record_key: str) -> str:
 def assign(con: duckdb.DuckDBPyConnection, run: Run) -> None:
     """Give every user its id: ``identity_ids``, grain component.
 
-    It is the eldest of the ids whose anchors the component holds, by the day they were
-    minted, then the age of the anchor, then the id; where it holds none, a new id is
-    minted from its oldest anchoring record.
+    It is the eldest of the ids whose anchors the component holds: minted first, then
+    with the older anchor. Among equals an id that once won stays; else the anchor
+    decides as it does for a new id. Where the component holds none, an id is minted
+    from its oldest anchoring record, by priority among records as old.
     """
     con.execute(_BEFORE, {"ds": run.ds})
-    con.execute(_LOCATED)
+    con.execute(_LOCATED, {"ds": run.ds})
     con.execute(_ELDEST)
     anchors = con.execute(_ANCHORS).fetchall()
     minted = pa.table(

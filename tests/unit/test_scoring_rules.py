@@ -14,7 +14,7 @@ from strata.config.tiers import TIERS, TiersConfig
 from strata.scoring.clv import FittedClv
 from strata.scoring.published import NUMBERS
 from strata.scoring.ranks import cut, standing
-from strata.scoring.reasons import TEXTS, reasons
+from strata.scoring.reasons import STEPS, TEXTS, reasons
 from strata.scoring.scores import SCORES
 from strata.scoring.snapshot import Snapshot
 from strata.scoring.tiers import assign_tiers, is_at_risk, is_dormant, lifecycles
@@ -291,22 +291,26 @@ class TestReasons:
 
         told = [(r.rank, r.text_key[0], r.text[0]) for r in found]
         assert told == [
-            (1, "order_count_total.more", "Has bought before, unlike 25 % of users"),
+            (
+                1,
+                "net_amount_365d.more",
+                "Spent more in the last year than 60 % of customers",
+            ),
             (
                 2,
-                "net_amount_365d.more",
-                "Spent more in the last year than 66 % of customers",
+                "recency_days.less",
+                "Last ordered longer ago than 60 % of customers",
             ),
             (
                 3,
-                "recency_days.less",
-                "Last ordered longer ago than 66 % of customers",
+                "order_count_365d.less",
+                "Ordered less often in the last year than 30 % of customers",
             ),
         ]
         assert [r.contribution[0] for r in found] == pytest.approx(
-            [0.125, 0.125, -0.05]
+            [0.125, -0.05, -0.0375]
         )
-        assert found[0].text[3] == "Has not bought yet, unlike 75 % of users"
+        assert found[0].text[3] == "Has not bought yet, unlike 70 % of users"
         assert found[1].text[3].startswith("Active on about as many of the last 90")
 
     def test_every_part_has_its_words(self) -> None:
@@ -430,7 +434,9 @@ def test_contributions_add_up_and_the_strongest_are_told_first(drawn) -> None:
     assert value.rank.mean() == pytest.approx(BASELINE)
     strengths = np.abs(np.column_stack([r.contribution for r in told]))
     assert (np.diff(strengths, axis=1) <= 0).all()
-    left = np.abs(value.contributions).sum(axis=1) - strengths.sum(axis=1)
+    tellable = np.abs(value.contributions)
+    tellable[value.is_buyer, 0] = 0.0  # that a buyer has bought is not told
+    left = tellable.sum(axis=1) - strengths.sum(axis=1)
     assert (left <= strengths[:, -1] + 1e-15).all(), "what is not told weighs less"
     features = np.column_stack([r.feature for r in told])
     for row, is_buyer in zip(features, value.is_buyer, strict=True):
@@ -456,5 +462,5 @@ def test_percents_in_reasons_are_counted_not_estimated(drawn) -> None:
     for reason in reasons(snapshot.value):
         for who in np.flatnonzero(reason.text_key == "net_amount_365d.more"):
             lower = np.sum(spend < snapshot.column("net_amount_365d")[who])
-            percent = 100 * int(lower) // spend.size
+            percent = max(n for n in STEPS if n <= 100 * int(lower) / spend.size)
             assert f"than {percent} % of customers" in reason.text[who]

@@ -2,7 +2,8 @@
 -- What the CRM shall show of the segments after the newest ds: the desired state, which
 -- the sync compares with what the CRM last acknowledged. A record whose user consents
 -- and has a tier carries it; every record without consent is to be cleared, whether or
--- not anything was ever sent there, which only the ledger knows.
+-- not anything was ever sent there, which only the ledger knows. The rank goes in steps
+-- of 5 %: exact, it would change for nearly everybody every day.
 {{ config(alias="desired") }}
 with
 
@@ -114,7 +115,7 @@ sendable as (
             "lifecycle": "tiers.lifecycle",
             "is_at_risk": "tiers.is_at_risk",
             "is_dormant": "tiers.is_dormant",
-            "value_rank": "round(tiers.value_rank, 4)",
+            "value_rank": "round(floor(tiers.value_rank * 20) / 20, 2)",
             "reason_1": "reasons.reason_1",
             "reason_2": "reasons.reason_2",
             "reason_3": "reasons.reason_3",

@@ -15,7 +15,10 @@ REASONS_PER_USER = 3
 _DIRECTIONS = ("less", "same", "more")
 
 # Of each part: below the middle, like most, above the middle. {n} is the share in
-# percent, rounded down, of those compared with who really have more, or less.
+# percent, rounded down to one of STEPS, of those compared with who really have more, or
+# less. Coarse on purpose: a reason that changed its number every day would be written
+# to the CRM every day, for everybody.
+STEPS = (0, 1, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99)
 TEXTS: dict[str, tuple[str, str, str]] = {
     "order_count_total": (
         "Has not bought yet, unlike {n} % of users",
@@ -70,8 +73,12 @@ def reasons(value: Value) -> list[Reason]:
     """The three parts of each user's value rank that weigh most, either way.
 
     Where two weigh the same, the earlier in ``BUYER_PARTS`` or ``OTHER_PARTS`` leads.
+    That a buyer has bought is no reason among buyers, though it weighs most: it would
+    come first for every one of them and tell nobody anything.
     """
-    order = np.argsort(-np.abs(value.contributions), axis=1, kind="stable")
+    weights = np.abs(value.contributions)
+    weights[:, 0] = np.where(value.is_buyer, -1.0, weights[:, 0])
+    order = np.argsort(-weights, axis=1, kind="stable")
     keys, texts = _wordings()
     features = part_names(value.is_buyer)
     group = np.where(value.is_buyer, len(OTHER_PARTS), 0)
@@ -99,7 +106,9 @@ def _direction(value: Value, part: Codes, contribution: Floats) -> tuple[Codes, 
         _pick(value.share_below, part),
         np.where(contribution < 0, _pick(value.share_above, part), 0.0),
     )
-    percent = np.minimum(np.floor(share * 100 + 1e-9), 99).astype(np.intp)
+    steps = np.array(STEPS)
+    found = np.searchsorted(steps, share * 100 + 1e-9, side="right") - 1
+    percent = steps[found].astype(np.intp)
     direction = np.where(percent == 0, 0, np.sign(contribution)).astype(np.intp) + 1
     return direction, percent
 

@@ -101,8 +101,6 @@ KINDS: Mapping[str, Kind] = {
         ("value_set",), ("ties_okay",)
     ),
     "expect_column_to_exist": Kind(optional=("column_index",), is_schema=True),
-    "expect_column_values_to_be_of_type": Kind(("type_",), is_schema=True),
-    "expect_column_values_to_be_in_type_list": Kind(("type_list",), is_schema=True),
     "expect_table_row_count_to_be_between": Kind(optional=_RANGE, has_column=False),
     "expect_table_row_count_to_equal": Kind(("value",), has_column=False),
     "expect_table_column_count_to_equal": Kind(
@@ -119,6 +117,7 @@ _INSTEAD = (
     ("parseable", "parseable"),
     ("strftime", "parseable"),
     ("json_schema", "rows_where"),
+    ("type", "rows_where with typeof(t.column)"),
     ("creasing", "rows_where"),
     ("unexpected_rows", "rows_where"),
 )

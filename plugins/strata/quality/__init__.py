@@ -1,5 +1,6 @@
 """Quality: what must hold of a stage's build before anybody may read it."""
 
+import logging
 import os
 
 from strata.quality.docs import build_data_docs
@@ -8,8 +9,10 @@ from strata.quality.outcome import GateFailed, GateOutcome, GateResult
 from strata.quality.quarantine import release
 from strata.quality.recording import law_result, record
 
-# Great Expectations reads this when it is imported, which happens later: no calls home.
+# Great Expectations is imported later, and reads this then: no calls home.
 os.environ["GX_ANALYTICS_ENABLED"] = "false"
+# What it logs of an error quotes the engine, which may quote a row.
+logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
 
 __all__ = [
     "GateFailed",

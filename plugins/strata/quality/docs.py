@@ -83,10 +83,19 @@ def build_data_docs(run: Run) -> Path:
 
 
 def _rendered(document: Mapping[str, Any]) -> Markup:
-    """Great Expectations' sections of one suite, without scripts and outside links."""
-    from strata.quality.rendering import sections
+    """Great Expectations' sections of one suite, without scripts and outside links.
 
-    return Markup("\n".join(_NOT_OURS.sub("", part) for part in sections(document)))
+    Where it cannot render a suite the page says so: its own table above is whole, and
+    a run must not fail for a view.
+    """
+    from strata.quality import rendering
+
+    try:
+        parts = [_NOT_OURS.sub("", part) for part in rendering.sections(document)]
+    except Exception as error:
+        told = f"Great Expectations could not render this suite: {type(error).__name__}"
+        return Markup("<p>{}</p>").format(told)
+    return Markup("\n".join(parts))
 
 
 def _template() -> Template:

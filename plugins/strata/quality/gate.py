@@ -9,6 +9,7 @@ or stops::
 """
 
 import json
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -147,18 +148,25 @@ class _Gate:
         self.columns = _columns_by_table(con)
 
     def check(self, suite: Suite) -> _Checked:
-        """One table by its suite."""
-        started_at = clock.now_naive()
+        """One table by its suite. What raises makes it errored, never the gate fail."""
         published, name = suite.table.split(".")
         schema = f"{self.prefix}{published}"
-        unchecked = _Table(suite, _relation(schema, name), None, None, started_at)
+        unchecked = _Table(
+            suite, _relation(schema, name), None, None, clock.now_naive()
+        )
         columns = self.columns.get((schema, name))
         if columns is None:
             return self._unusable(unchecked, "the table was not built")
         if missing := [c for c in suite.key if c not in columns]:
             return self._unusable(unchecked, f"the key {missing[0]!r} is no column")
-        rows, digest = self.fingerprint(self.con, schema, name)
-        table = replace(unchecked, rows=rows, fingerprint=digest)
+        try:
+            rows, digest = self.fingerprint(self.con, schema, name)
+            return self._checked(replace(unchecked, rows=rows, fingerprint=digest))
+        except Exception as error:
+            return self._unusable(unchecked, f"the check raised {_named(error)}")
+
+    def _checked(self, table: _Table) -> _Checked:
+        suite, rows = table.suite, table.rows or 0
         thresholds, calls = self._questions(table)
         validated = self.validator.validate(suite, calls, rows)
         judged = [
@@ -286,6 +294,12 @@ class _Gate:
                 suite.expectations, judged, thresholds, strict=True
             )
         )
+
+
+def _named(error: Exception) -> str:
+    """What was raised and where; its text is left out, since it may quote a row."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} ({Path(last.filename).name}, line {last.lineno})"
 
 
 def _threshold(rule: Rule) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import great_expectations as gx
 from great_expectations.core.batch_definition import BatchDefinition
@@ -23,7 +23,7 @@ from great_expectations.execution_engine import SqlAlchemyExecutionEngine
 from great_expectations.expectations.registry import get_expectation_impl
 from sqlalchemy.dialects import registry
 
-from strata.config.suites import Suite
+from strata.config.suites import Rule, Suite
 from strata.quality.dialect import NAME
 from strata.quality.rules import QUERY, Call
 
@@ -96,9 +96,13 @@ class CountingEngine(SqlAlchemyExecutionEngine):  # type: ignore[misc]
         metrics: dict[Any, Any] | None = None,
         runtime_configuration: dict[str, Any] | None = None,
     ) -> dict[Any, Any]:
-        asked = list(metrics_to_resolve)
-        counted = [m for m in asked if not m.metric_name.endswith(_VALUES_OF_ROWS)]
-        withheld = {m.id: None for m in asked if m not in counted}
+        counted: list[Any] = []
+        withheld: dict[Any, Any] = {}
+        for metric in metrics_to_resolve:
+            if metric.metric_name.endswith(_VALUES_OF_ROWS):
+                withheld[metric.id] = None
+            else:
+                counted.append(metric)
         if not counted:
             return withheld
         found = super().resolve_metrics(counted, metrics, runtime_configuration)
@@ -106,9 +110,15 @@ class CountingEngine(SqlAlchemyExecutionEngine):  # type: ignore[misc]
 
 
 class GateDatasource(SQLDatasource):  # type: ignore[misc]
-    """The warehouse as a datasource; its tables are looked up by the gate already."""
+    """One schema of the warehouse; its tables are looked up by the gate already."""
 
     type: Literal["strata_duckdb"] = "strata_duckdb"
+    schema_name: str
+    _EXTRA_EXCLUDED_EXEC_ENG_ARGS: ClassVar[set[str]] = {"schema_name"}
+
+    @property
+    def schema_(self) -> str:
+        return self.schema_name
 
     @property
     def execution_engine_type(self) -> Any:
@@ -127,12 +137,20 @@ class Validator:
             "globally": False,
             "metric_calculations": False,
         }
-        self._source = context.data_sources.add_strata_duckdb(
-            "warehouse",
-            connection_string=f"{NAME}:///{database}",
-            # All at once: each later addition writes out the whole configuration.
-            assets=[_asset(suite, prefix) for suite in suites],
-        )
+        self._tables: dict[str, Any] = {}
+        for schema in sorted({suite.table.split(".")[0] for suite in suites}):
+            names = [s.table for s in suites if s.table.split(".")[0] == schema]
+            source = context.data_sources.add_strata_duckdb(
+                schema,
+                connection_string=f"{NAME}:///{database}",
+                schema_name=f"{prefix}{schema}",
+                # All at once: each addition writes out the whole configuration.
+                assets=[
+                    TableAsset(name=name, table_name=name.split(".")[1])
+                    for name in names
+                ],
+            )
+            self._tables |= {name: source.get_asset(name) for name in names}
 
     def validate(self, suite: Suite, calls: Sequence[Call], rows: int) -> Validated:
         """``calls[i]`` asks rule ``i`` of one of the context's suites.
@@ -149,7 +167,7 @@ class Validator:
             except Exception as error:
                 findings[number] = Finding(error=f"its arguments do not fit: {error}")
         definition = BatchDefinition(name="whole table")
-        definition.set_data_asset(self._source.get_asset(suite.table))
+        definition.set_data_asset(self._tables[suite.table])
         outcome = definition.get_batch().validate(
             gx.ExpectationSuite(suite.table, expectations=expectations),
             result_format=_RESULT_FORMAT,
@@ -158,15 +176,9 @@ class Validator:
             number = result.expectation_config.meta["rule"]
             results[number] = result
             findings[number] = _finding(suite, number, result, rows)
-        ordered = tuple(findings[n] for n in range(len(calls)))
+        unanswered = Finding(error="Great Expectations gave no result")
+        ordered = tuple(findings.get(n, unanswered) for n in range(len(calls)))
         return Validated(ordered, _document(suite, results, ordered))
-
-
-def _asset(suite: Suite, prefix: str) -> TableAsset:
-    schema, table = suite.table.split(".")
-    return TableAsset(
-        name=suite.table, table_name=table, schema_name=f"{prefix}{schema}"
-    )
 
 
 def _expectation(suite: Suite, number: int, call: Call) -> Any:
@@ -183,26 +195,26 @@ def _finding(suite: Suite, number: int, result: Any, rows: int) -> Finding:
     error = _error(result.exception_info)
     if error is not None:
         return Finding(error=error)
+    rule = suite.expectations[number]
     # A quantile's verdict is a numpy bool, which JSON does not know.
     is_met = bool(result.success)
     observed = result.result.get("observed_value")
     if result.expectation_config.type == QUERY:
-        mostly = float(suite.expectations[number].args.get("mostly", 1))
-        failing = int(observed)
-        return Finding(failing <= (1 - mostly) * rows, failing, failing)
-    unexpected = result.result.get("unexpected_count")
-    if unexpected is not None:
-        return Finding(is_met, unexpected=int(unexpected))
-    return Finding(is_met, _safe(suite, number, observed))
+        failing, mostly = int(observed), float(rule.args.get("mostly", 1))
+        is_met = failing == 0 or (rows - failing) / rows >= mostly
+        return Finding(is_met, failing, failing)
+    if rule.kind.is_rowwise:
+        # Over no row at all, a sum that GX counts with is null.
+        return Finding(is_met, unexpected=int(result.result["unexpected_count"] or 0))
+    return Finding(is_met, _safe(suite, rule, observed))
 
 
-def _safe(suite: Suite, number: int, observed: Any) -> Any:
+def _safe(suite: Suite, rule: Rule, observed: Any) -> Any:
     """An observed aggregate, withheld where it could be a person's value.
 
     Numbers and dates pass, unless the column is PII; text passes only where the rule
     is about the shape of the table.
     """
-    rule = suite.expectations[number]
     if rule.column in suite.pii:
         return "withheld: the column is PII"
     if isinstance(observed, dict):
@@ -213,6 +225,8 @@ def _safe(suite: Suite, number: int, observed: Any) -> Any:
         if rule.kind.is_schema or all(_is_plain(v) for v in observed):
             return list(observed)
         return f"{len(observed)} distinct values"
+    if observed is None and "value_set" in rule.args:
+        return "withheld: text of rows"
     if observed is None or rule.kind.is_schema or _is_plain(observed):
         return observed
     return "withheld: text of a row"

@@ -636,7 +636,8 @@ def test_laws_checked_elsewhere_count_like_any_other_result(bench: Bench) -> Non
     assert (outcome.stops, more.stops) == (False, True)
     path = bench.run().report_dir / "gates" / "staging.json"
     assert len(json.loads(path.read_text())["results"]) == 2
-    assert "staging.stg_shop__orders" in build_data_docs(bench.run()).read_text()
+    page = build_data_docs(bench.run()).parent / "staging/staging.stg_shop__orders.html"
+    assert "3 in, 2 out" in page.read_text()
 
 
 def test_a_volume_beyond_the_tables_own_history_warns(bench: Bench) -> None:
@@ -791,8 +792,8 @@ def test_data_docs_need_no_web_and_tell_of_every_stage_that_was_checked(
     assert "<b>negative" not in pages["staging.orders.html"]
 
 
-def test_a_gate_calls_nobody_and_lives_beside_other_connections(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+def test_a_gate_is_silent_calls_nobody_and_lives_beside_other_connections(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(*_: object) -> NoReturn:
         raise AssertionError("a gate must not use the network")
@@ -800,11 +801,13 @@ def test_a_gate_calls_nobody_and_lives_beside_other_connections(
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     bench.table("build_staging.orders", ORDERS)
+    caplog.set_level("INFO")
     with duckdb.connect(str(bench.database)) as other:
         other.begin()
         other.execute("create table notes as select 1 as n")
         assert verdicts(bench.check(where("t.id > 5"))) == ["passed"]
         other.rollback()
+    assert [r.name for r in caplog.records if r.name.startswith("great_exp")] == []
     bench.con.close()
     # No lock stays: the file can be opened with another configuration.
     duckdb.connect(str(bench.database), config={"threads": 1}).close()

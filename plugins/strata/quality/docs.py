@@ -26,12 +26,12 @@ _NOT_OURS = re.compile(r"<script.*?</script>|<link[^>]*>|</?a\b[^>]*>", re.DOTAL
 
 @dataclass(frozen=True)
 class _Table:
-    """One table of a stage with its results, and its page where it has one."""
+    """One table of a stage with its results, and where its page lies."""
 
     stage: str
     name: str
     results: Sequence[Mapping[str, Any]]
-    link: str | None
+    link: str
 
     @property
     def counts(self) -> dict[str, int]:
@@ -64,18 +64,19 @@ def build_data_docs(run: Run) -> Path:
                 name,
                 table,
                 [r for r in results if r["table_name"] == table],
-                f"{name}/{table}.html" if table in documents else None,
+                f"{name}/{table}.html",
             )
             for table in dict.fromkeys(r["table_name"] for r in results)
         ]
         stages.append(_Stage(name, tables))
         for table in tables:
-            if table.link:
-                body = _rendered(documents[table.name])
-                text = page.render(
-                    title=table.name, table=table, body=body, run_id=run.run_id
-                )
-                _write(site / table.link, text)
+            # A law checked outside a suite has results, but no document.
+            document = documents.get(table.name)
+            body = _rendered(document) if document else None
+            text = page.render(
+                title=table.name, table=table, body=body, run_id=run.run_id
+            )
+            _write(site / table.link, text)
     index = site / "index.html"
     title = f"Data Docs of run {run.run_id}"
     _write(index, page.render(title=title, table=None, ds=run.ds, stages=stages))

@@ -5,6 +5,7 @@ fetches one, and results are copied field by field from what is known to be a co
 a number, a date or a name of ours.
 """
 
+import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ from strata.quality.dialect import NAME
 from strata.quality.rules import QUERY, Call
 
 registry.register(NAME, "strata.quality.dialect", "GateDialect")
+# It sets a level of its own, to tell at each gate of a folder that it never fills.
+logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.NOTSET)
 
 _VALUES_OF_ROWS = (
     ".unexpected_values",

@@ -17,6 +17,13 @@ def now_naive() -> datetime:
     return now().replace(tzinfo=None)
 
 
+def process_seconds() -> float:
+    """Wall seconds since this process was started by the operating system."""
+    import psutil
+
+    return max(time.time() - float(psutil.Process().create_time()), 0.0)
+
+
 class Stopwatch:
     """Seconds of wall time since it was made, on a clock that never jumps."""
 

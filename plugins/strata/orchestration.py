@@ -9,7 +9,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from strata import pipeline, runs
+from strata import clock, pipeline, runs
 from strata.config.loader import ConfigError
 from strata.dates import run_date
 from strata.ingest.land import IngestStoppedError
@@ -161,8 +161,10 @@ def run_days(tenant: Tenant, days: Sequence[date], listener: Listener) -> list[s
         )
     _listeners.append(listener)
     done = []
+    already = clock.process_seconds()
     try:
         for ds in sorted(days):
+            watch = clock.Stopwatch()
             state = dag.test(run_conf={"ds": ds.isoformat()}).state
             with tenant.warehouse.connection("look up the run") as con:
                 run_id = runs.newest_run_id(con, ds)
@@ -180,6 +182,11 @@ def run_days(tenant: Tenant, days: Sequence[date], listener: Listener) -> list[s
                     f"{error or 'The log lies under ' + os.environ['AIRFLOW_HOME']}"
                 )
             done.append(str(run_id))
+            with tenant.warehouse.connection("record the fixed cost") as con:
+                runs.note_fixed_cost(
+                    con, runs.get_run(tenant, str(run_id)), already + watch.seconds
+                )
+            already = 0.0
     finally:
         _listeners.remove(listener)
     return done

@@ -191,6 +191,7 @@ def report(tenant: Tenant, run_id: str) -> Path:
         build_data_docs(run)
         with tenant.warehouse.connection("write the report") as con:
             runs.note(con, run, paths=runs.default_paths(tenant, run))
+            runs.note_fixed_cost(con, run, None)
             return write_report(con, run, summarise(con, run_id))
 
 

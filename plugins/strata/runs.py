@@ -122,6 +122,26 @@ def add_seconds(
     note(con, run, stage_seconds=spent, peak_mb=round(max(peak, row[1] or 0.0), 1))
 
 
+def note_fixed_cost(
+    con: duckdb.DuckDBPyConnection, run: Run, elapsed_seconds: float | None
+) -> None:
+    """Keep what the run took outside its stages.
+
+    ``elapsed_seconds`` is what its process has spent on this day; where stages ran in
+    processes of their own it is None, and the time since the attempt began counts.
+    """
+    row = con.execute(
+        "select _started_at, stage_seconds from audit.runs where run_id = ?",
+        [run.run_id],
+    ).fetchone()
+    if row is None:
+        raise UnknownRunError(run.run_id)
+    if elapsed_seconds is None:
+        elapsed_seconds = (clock.now_naive() - row[0]).total_seconds()
+    inside = sum(json.loads(row[1] or "{}").values())
+    note(con, run, fixed_seconds=round(max(elapsed_seconds - inside, 0.0), 3))
+
+
 def default_paths(tenant: Tenant, run: Run) -> dict[str, str]:
     """Where a person finds what the run leaves behind."""
     home: Path = tenant.home

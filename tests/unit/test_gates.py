@@ -624,7 +624,7 @@ def test_laws_checked_elsewhere_count_like_any_other_result(bench: Bench) -> Non
     law = law_result(
         bench.run(),
         "staging",
-        "staging.stg_shop__orders",
+        "staging/stg_shop__orders",
         holds=False,
         observed="3 in, 2 out",
         why="rows in = rows out",

@@ -64,7 +64,7 @@ def build_data_docs(run: Run) -> Path:
                 name,
                 table,
                 [r for r in results if r["table_name"] == table],
-                f"{name}/{table}.html",
+                f"{name}/{table.replace('/', '.')}.html",
             )
             for table in dict.fromkeys(r["table_name"] for r in results)
         ]

@@ -1,5 +1,6 @@
 """One persistent id a person: who is joined, who is not, and what never changes."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -49,7 +50,9 @@ CONFIG = IdentityConfig(
             window_days=180,
             denylist=("13800000000",),
         ),
-        "email": IdentifierRule(form="email", strength=60, priority=6, max_users=3),
+        "email": IdentifierRule(
+            form="email", strength=60, priority=6, max_users=3, max_values=1
+        ),
         "device_id": IdentifierRule(
             form="token",
             anchor=False,
@@ -282,6 +285,19 @@ SCENARIOS = {
         },
         rejected={"max_values:crm_id": 1},
         days=(2,),
+    ),
+    "one address: a second one is another user's, even if seen here first": Scenario(
+        (
+            seen("crm/customers/C1", 0, phone=P1, email="a@x.cn"),
+            seen("app/accounts/A1", 1, phone=P1, email="b@x.cn"),
+            seen("web/visits/V1", 5, email="b@x.cn"),
+        ),
+        {
+            "crm/customers/C1": {"crm/customers/C1", "app/accounts/A1"},
+            "web/visits/V1": {"web/visits/V1"},
+        },
+        rejected={"max_values:email": 1},
+        days=(5,),
     ),
     "public phone: it joins nobody, and is nobody": Scenario(
         (
@@ -560,6 +576,35 @@ def test_an_id_that_won_among_equals_keeps_it_when_priorities_change() -> None:
     assert home.ids() == before
 
 
+def test_a_redirect_keeps_its_day_whatever_comes_later() -> None:
+    home = Home()
+    redirects = (
+        "select redirects_to, redirected_on from identity.id_ledger"
+        " where status = 'redirected'"
+    )
+    since_day_3 = [(user_id(WORLD, "store", "buyers", "B1"), on(3))]
+    for day in (1, 3, 5):
+        home.run(day, BRIDGED)
+    assert home.rows(redirects) == since_day_3
+
+    home.run(6, BRIDGED[:2])
+    assert home.rows(redirects) == []
+    home.run(6, BRIDGED)
+    assert home.rows(redirects) == since_day_3, "day 6 was done again"
+
+    home.run(7, [BRIDGED[0], *BRIDGED[2:]])
+    assert home.rows(redirects) == since_day_3, "its anchor is gone"
+    customer = user_id(WORLD, "crm", "customers", "C1")
+    assert resolve_id(home.con, customer, on(7)) == since_day_3[0][0]
+
+
+def test_ids_differ_between_tenants() -> None:
+    record = ("crm", "customers", "C1")
+    one, other = user_id("one", *record), user_id("other", *record)
+    assert one != other
+    assert re.fullmatch("u_[a-z2-7]{24}", one)
+
+
 def test_an_anonymous_device_counts_from_the_day_it_is_known_whose_it_is() -> None:
     home = Home()
     device, account = (
@@ -586,9 +631,10 @@ def test_a_record_that_is_gone_is_closed_and_may_come_back() -> None:
     home = Home()
     stays = seen("crm/customers/C1", 0, phone=P1)
     leaves = seen("pos/receipts/R1", 0, phone=P1, gone=2)
-    home.run(1, [stays, leaves])
-    home.run(2, [stays, leaves])
-    assert "pos/receipts/R1" not in home.ids()
+    nobody = seen("app/devices/D1", 0, gone=2)
+    home.run(1, [stays, leaves, nobody])
+    home.run(2, [stays, leaves, nobody])
+    assert set(home.ids()) == {"crm/customers/C1"}
     home.run(3, [stays, replace(leaves, gone=None)])
 
     user = user_id(WORLD, "crm", "customers", "C1")
@@ -606,10 +652,12 @@ def test_an_id_whose_anchor_is_gone_is_not_given_to_others() -> None:
     home.run(1, [anchor, other])
     home.run(2, [anchor, other])
 
+    gone = user_id(WORLD, "crm", "customers", "C1")
     assert home.ids() == {"store/buyers/B1": user_id(WORLD, "store", "buyers", "B1")}
     assert home.rows(
         "select status, count(*) from identity.id_ledger group by all"
     ) == [("active", 2)]
+    assert resolve_id(home.con, gone, on(2)) == gone
 
 
 def test_a_run_that_is_not_the_newest_changes_no_state() -> None:
@@ -664,21 +712,38 @@ def test_only_what_was_seen_by_the_end_of_the_local_day_counts() -> None:
 # --- questions -----------------------------------------------------------------------
 
 
+BRIDGED = (
+    seen("store/buyers/B1", 0, phone=P1),
+    seen("crm/customers/C1", 1, phone=P2),
+    seen("pos/receipts/R1", 3, member_no="M1", phone=P1),
+    seen("pos/receipts/R2", 3, member_no="M1", phone=P2),
+    seen("pos/receipts/R3", 3, phone=P3),
+    seen("app/devices/D1", 0),
+)
+
+
 @pytest.fixture
 def merged() -> Home:
-    """C1 and B1, apart until a chain joins them on day 3; the device is C1's."""
+    """C1 and B1, apart until two receipts join them on day 3."""
     home = Home()
-    records = [
-        seen("store/buyers/B1", 0, phone=P1),
-        seen("crm/customers/C1", 1, phone=P2),
-        seen("pos/receipts/R1", 3, member_no="M1", phone=P1),
-        seen("pos/receipts/R2", 3, member_no="M1", phone=P2),
-        seen("pos/receipts/R3", 3, phone=P3),
-        seen("app/devices/D1", 0),
-    ]
     for day in (1, 3):
-        home.run(day, records)
+        home.run(day, BRIDGED)
     return home
+
+
+def test_a_change_names_the_link_that_completed_the_chain(merged: Home) -> None:
+    merged.run(4, BRIDGED[:2])
+
+    (own, by), (moved, later), (apart, none) = merged.rows(
+        "select cause, edge_id from identity.id_map where system = 'crm'"
+        " and recorded_to is null order by effective_from"
+    )
+    assert (own, moved, apart) == ("first_seen", "merged", "split")
+    assert none is None
+    merged.run(5, BRIDGED)
+    shown_by = dict(merged.rows("select edge_id, system from identity.edges"))
+    assert shown_by[by] == "crm"
+    assert shown_by[later] == "pos"
 
 
 def test_an_old_id_answers_for_every_date(merged: Home) -> None:
@@ -721,6 +786,21 @@ def test_why_knows_ids_strangers_and_names_that_are_neither(merged: Home) -> Non
     for name in ("crm/customers/C9", "crm/C1", "u_nobody"):
         with pytest.raises(UnknownIdentityError, match=name):
             why(con, "crm/customers/C1", name, CONFIG)
+
+
+def test_why_never_argues_with_a_rejected_link() -> None:
+    home = Home()
+    home.run(
+        2,
+        [
+            seen("crm/customers/C1", 0, phone=P1, email="a@x.cn"),
+            seen("app/accounts/A1", 1, phone=P1, email="b@x.cn"),
+            seen("store/buyers/B1", 2, phone=P1, email="b@x.cn"),
+        ],
+    )
+    steps = why(home.con, "app/accounts/A1", "store/buyers/B1", CONFIG)
+    assert steps is not None
+    assert [step.identifier_type for step in steps] == ["phone"]
 
 
 def test_why_crosses_a_silence() -> None:

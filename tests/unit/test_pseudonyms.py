@@ -67,6 +67,7 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
         ("phone", "+44 20 7946 0958", "+442079460958"),
         ("phone", "139****5679", None),
         ("phone", "139XXXX5679", None),
+        ("phone", "139WXYZ5679", None),
         ("phone", "14112345679", None),
         ("phone", "12345", None),
         ("phone", "+86 138 0000 0000", None),

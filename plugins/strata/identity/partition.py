@@ -185,8 +185,6 @@ class _Scale:
                 continue
             if len({self._root(other) for other in linked}) > most:
                 self.public.add(node)
-        for node in self.public:
-            self._anchored[node] = False
 
     def join(self, left: int, right: int) -> str | None:
         """Make one user of two, or say which rule forbids it."""

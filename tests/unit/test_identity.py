@@ -598,6 +598,17 @@ def test_a_redirect_keeps_its_day_whatever_comes_later() -> None:
     assert resolve_id(home.con, customer, on(7)) == since_day_3[0][0]
 
 
+def test_an_id_that_changed_though_its_records_did_not_is_counted() -> None:
+    home = Home()
+    records = [seen("crm/customers/C1", 0, phone=P1), seen("store/buyers/B1", 0)]
+    home.run(1, records)
+    home.con.execute("delete from identity.id_ledger where anchor_system = 'crm'")
+    home.con.execute(
+        "update identity.id_map set unified_user_id = 'u_lost' where system = 'crm'"
+    )
+    assert home.run(2, records).changed_without_members == 1
+
+
 def test_ids_differ_between_tenants() -> None:
     record = ("crm", "customers", "C1")
     one, other = user_id("one", *record), user_id("other", *record)

@@ -113,6 +113,7 @@ _MAP = f"""
                 edge_id, (-strength, first_seen_at, right_type, right_hash)
             ) as edge_id,
         from {BUILD}.edges
+        semi join identity_changes using (system, entity, record_key)
         where status = 'accepted' and rule = 'same_record'
         group by system, entity, record_key
     ),
@@ -122,14 +123,12 @@ _MAP = f"""
     ),
 
     kept as (
+        select * exclude (is_open) from identity_map_before where not is_open
+        union all by name
         select before.* exclude (is_open),
         from identity_map_before as before
-        anti join changed
-            on
-                before.is_open
-                and before.system = changed.system
-                and before.entity = changed.entity
-                and before.record_key = changed.record_key
+        anti join changed using (system, entity, record_key)
+        where before.is_open
     ),
 
     superseded as (
@@ -157,16 +156,13 @@ _MAP = f"""
             $ds as recorded_from,
             cast(null as date) as recorded_to,
             changes.cause,
-            coalesce(causes.edge_id, first_links.edge_id) as edge_id,
+            if(
+                changes.cause = 'first_seen', first_links.edge_id, causes.edge_id
+            ) as edge_id,
             $run_id as _run_id,
         from identity_changes as changes
         left join identity_causes as causes using (system, entity, record_key)
-        left join first_links
-            on
-                changes.cause = 'first_seen'
-                and changes.system = first_links.system
-                and changes.entity = first_links.entity
-                and changes.record_key = first_links.record_key
+        left join first_links using (system, entity, record_key)
         where changes.is_here
     ),
 

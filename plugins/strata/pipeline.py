@@ -82,6 +82,7 @@ def gate(tenant: Tenant, run_id: str, stage: str) -> dict[str, int]:
             record(con, outcome)
             outcome = outcome.with_results(_conservation(con, tenant, run, stage))
             outcome = outcome.with_results(_files_set_aside(tenant, run, stage))
+            outcome = outcome.with_results(_ids_kept(run, stage))
             record(con, outcome)
         if outcome.stops:
             raise GateFailed(stage, outcome)
@@ -176,10 +177,11 @@ def _comments(
         "select schema_name || '.' || table_name, column_name, comment"
         " from duckdb_columns() where comment is not null"
     ).fetchall()
-    return {
+    found = {
         str(table): (str(words), {c: w for t, c, w in columns if t == table})
         for table, words in tables
     }
+    return found | {f"{name}_current": words for name, words in found.items()}
 
 
 def report(tenant: Tenant, run_id: str) -> Path:
@@ -402,7 +404,38 @@ def _build_identity(tenant: Tenant, run: Run, progress: Progress) -> None:
 
     config = read_yaml(tenant.config_dir / "identity.yml", IdentityConfig)
     with tenant.warehouse.connection("resolve identities") as con:
-        resolve(con, run, config)
+        found = resolve(con, run, config)
+    place = _identity_file(run)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(json.dumps(asdict(found)), encoding="utf-8")
+
+
+def _identity_file(run: Run) -> Path:
+    """What the resolution found and changed, for the gate and the evidence."""
+    return run.report_dir / "gates" / "identity.counts.json"
+
+
+def _ids_kept(run: Run, stage: str) -> list[Any]:
+    """The law of stable ids: none changes while its records stay the same."""
+    from strata.quality import law_result
+
+    if stage != "identity":
+        return []
+    found = json.loads(_identity_file(run).read_text("utf-8"))
+    told = ", ".join(f"{found[k]} {k}" for k in ("minted", "merged", "split"))
+    return [
+        law_result(
+            run,
+            stage,
+            "identity.id_map",
+            holds=found["changed_without_members"] == 0,
+            observed=f"{found['users']} users, largest of {found['largest_profile']} "
+            f"records; {told}",
+            why="no id changes while its records stay the same",
+            unexpected=found["changed_without_members"],
+            checked=found["users"],
+        )
+    ]
 
 
 def _build_segments(tenant: Tenant, run: Run, progress: Progress) -> None:

@@ -195,7 +195,7 @@ def test_dbt_registers_them_when_it_opens_the_file(tmp_path: Path) -> None:
             "path": str(tmp_path / "strata.duckdb"),
             "database": "strata",
             "schema": "main",
-            "plugins": [{"module": "strata.warehouse.dbt_plugin"}],
+            "plugins": [{"module": "strata.warehouse.functions"}],
         }
     )
     for _ in range(2):  # dbt opens the file anew for every stage

@@ -1,6 +1,6 @@
 {#
     Keyed hashes of identifiers. The functions behind them are Python and are
-    registered on the connection (`strata.warehouse.dbt_plugin` on duckdb), under the
+    registered on the connection (`strata.warehouse.functions` on duckdb), under the
     same names on every engine. Apply them to distinct values, then join.
 #}
 

@@ -1,6 +1,6 @@
 """Lets dbt models on DuckDB call the functions of the pseudonyms.
 
-Named in ``profiles.yml``: ``plugins: [{module: strata.warehouse.dbt_plugin}]``.
+Named in ``profiles.yml``: ``plugins: [{module: strata.warehouse.functions}]``.
 """
 
 import duckdb

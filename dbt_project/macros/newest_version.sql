@@ -1,4 +1,6 @@
-{% macro newest_version(relation, key, version=none, first_seen=[]) -%}
+{% macro newest_version(
+    relation, key, version=none, first_seen=[], earliest={}
+) -%}
     {#-
         A select that keeps one row of each key: the newest by `version` (a column;
         null comes last), then by the time it was known, then by its place in the load,
@@ -11,6 +13,7 @@
         `relation`: a CTE with the operational columns of raw. `key`: its columns.
         `first_seen`: columns that change between versions; `<column>_first_seen_at`
         is the earliest `version`, a timestamp, that shows the value of the kept row.
+        `earliest`: name to expression; the least that it is in any version of the key.
     -#}
     select {{ all_columns_but("numbered", ["_place"]) }}
     from (
@@ -35,6 +38,11 @@
             min({{ version }}) over (
                 partition by {{ (key + [column]) | join(", ") }}
             ) as {{ column }}_first_seen_at
+            {%- endfor %}
+            {%- for name, expression in earliest.items() %},
+            min({{ expression }}) over (
+                partition by {{ key | join(", ") }}
+            ) as {{ name }}
             {%- endfor %}
         from {{ relation }}
     ) as numbered

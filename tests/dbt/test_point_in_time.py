@@ -13,7 +13,10 @@ from typing import Any
 
 import duckdb
 import pytest
+from strata.config.loader import read_yaml
+from strata.config.sources import SourcesConfig
 from strata.dates import day_bounds
+from strata.ingest.views import create_views
 
 PROJECT = Path(__file__).parents[2] / "dbt_project"
 ZONE = "Asia/Shanghai"
@@ -36,8 +39,8 @@ create table staging.identifiers (system varchar, entity varchar, record_key var
     identifier_type varchar, value_hash varchar, key_version varchar,
     first_seen_at timestamp, last_seen_at timestamp, is_own boolean, _run_id varchar);
 create table staging.stg_person_attributes (system varchar, entity varchar,
-    record_key varchar, gender varchar, city varchar, region varchar,
-    birth_year integer, registered_at timestamp, known_at timestamp, _run_id varchar);
+    record_key varchar, valid_from_at timestamp, gender varchar, city varchar,
+    region varchar, birth_year integer, registered_at timestamp, known_at timestamp, _run_id varchar);
 create table staging.consents (system varchar, person_entity varchar,
     person_key varchar, purpose varchar, is_granted boolean, valid_from_at timestamp,
     known_at timestamp, _run_id varchar);
@@ -51,7 +54,7 @@ create table staging.orders (order_id varchar, system varchar, touchpoint varcha
     gross_amount decimal(18,4), discount_amount decimal(18,4),
     refund_amount decimal(18,4), net_amount decimal(18,4), margin_amount decimal(18,4),
     units bigint, line_count bigint, campaign varchar, original_order_id varchar,
-    _run_id varchar);
+    cancelled_at timestamp, _run_id varchar);
 create table staging.order_lines (order_id varchar, line_no bigint, sku varchar,
     category varchar, quantity bigint, unit_price decimal(18,4),
     discount_amount decimal(18,4), refund_amount decimal(18,4),
@@ -128,7 +131,30 @@ class Company:
         whose = {"system": system, "entity": entity, "record_key": key}
         self.insert("staging.identifiers", **whose, first_seen_at=at, last_seen_at=at)
         self.insert(
-            "staging.stg_person_attributes", **whose, registered_at=at, **attributes
+            "staging.stg_person_attributes",
+            **whose,
+            valid_from_at=at,
+            registered_at=at,
+            **attributes,
+        )
+
+    def changes(self, record: Record, at: datetime, **attributes: Any) -> None:
+        """A further version of a record; what it does not say is as it was."""
+        system, entity, key = record
+        columns = ("gender", "city", "region", "birth_year", "registered_at")
+        newest = self.con.execute(
+            f"select {', '.join(columns)} from staging.stg_person_attributes"
+            " where system = ? and record_key = ? order by valid_from_at desc",
+            [system, key],
+        ).fetchone()
+        assert newest is not None
+        self.insert(
+            "staging.stg_person_attributes",
+            system=system,
+            entity=entity,
+            record_key=key,
+            valid_from_at=at,
+            **(dict(zip(columns, newest, strict=True)) | attributes),
         )
 
     def decides(
@@ -200,6 +226,14 @@ class Company:
             **amounts,
         )
 
+    def cancels(self, at: datetime, *, ordered_after: datetime) -> None:
+        """Every document of the shop since then, as its newest version says."""
+        self.con.execute(
+            "update staging.orders set status = 'cancelled', cancelled_at = ?"
+            " where system = 'store' and ordered_at >= ? and cancelled_at is null",
+            [at, ordered_after],
+        )
+
 
 def tell_the_past(company: Company) -> None:
     """A year of two people and one stranger, up to the last second of DS."""
@@ -221,10 +255,16 @@ def tell_the_past(company: Company) -> None:
         company.does(DEVICE, "page_view", moment)
         company.buys(STORE_OF_BEN, 100 + step, moment)
     company.buys(STORE_OF_BEN, -50, END - timedelta(days=3))
+    company.buys(STORE_OF_BEN, 70, END - timedelta(days=2))
+    company.cancels(END - timedelta(hours=1), ordered_after=END - timedelta(days=2))
+    company.buys(STORE_OF_BEN, 80, END - timedelta(hours=2))
+    company.changes(CRM_OF_ANN, END - timedelta(days=10), city="Ningbo")
 
 
 def tell_the_future(company: Company) -> None:
     """From the first moment after DS: everything that could leak, for everybody."""
+    company.cancels(END, ordered_after=END - timedelta(days=4))
+    company.changes(CRM_OF_ANN, END, gender="other", city="Lhasa", birth_year=1930)
     for at in (END, END + timedelta(hours=30)):
         company.does(APP_OF_ANN, "login", at)
         company.does(MINI_OF_BEN, "share", at)
@@ -278,12 +318,14 @@ def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., bool
 
 @pytest.fixture(scope="module")
 def past(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A warehouse whose published tables end with DS."""
-    path = tmp_path_factory.mktemp("past") / "strata.duckdb"
-    with duckdb.connect(str(path)) as con:
+    """A warehouse whose published tables end with DS; its sources brought nothing."""
+    place = tmp_path_factory.mktemp("past")
+    sources = read_yaml(PROJECT.parent / "config" / "sources.yml", SourcesConfig)
+    with duckdb.connect(str(place / "strata.duckdb")) as con:
         con.execute(PUBLISHED)
         tell_the_past(Company(con))
-    return path
+        create_views(con, "raw", sources, place, [], without_quarantined=False)
+    return place / "strata.duckdb"
 
 
 @pytest.fixture(scope="module")
@@ -357,7 +399,7 @@ def test_days_built_together_are_the_days_built_alone(
 def test_the_unit_tests_of_the_models_hold(
     dbt: Callable[..., bool], past: Path
 ) -> None:
-    folders = ("features", "marts", "activation")
+    folders = ("staging", "features", "marts", "activation")
     models = [f"path:models/{folder}" for folder in folders]
 
     assert dbt(past, "run", "--empty", "--select", *models)

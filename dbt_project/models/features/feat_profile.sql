@@ -1,6 +1,7 @@
 -- Grain: ds, unified_user_id.
 -- Who the user is, without anything that tells their name. An attribute comes from
--- the CRM's record where that has it, else from the newest registration.
+-- the CRM's record where that has it, else from the newest registration; a record is
+-- read in the version that held at the end of ds.
 with
 
 records as (
@@ -58,12 +59,57 @@ attributes as (
         system,
         entity,
         record_key,
+        valid_from_at,
         gender,
         city,
         region,
         birth_year,
         registered_at
     from {{ source("staging", "stg_person_attributes") }}
+
+),
+
+versions as (
+
+    select
+        records.ds,
+        records.system,
+        records.entity,
+        records.record_key,
+        attributes.gender,
+        attributes.birth_year,
+        attributes.region,
+        attributes.city,
+        attributes.registered_at,
+        row_number() over (
+            partition by
+                records.ds, records.system, records.entity, records.record_key
+            order by attributes.valid_from_at desc
+        ) as newest_rank
+    from records
+    inner join attributes
+        on
+            records.system = attributes.system
+            and records.entity = attributes.entity
+            and records.record_key = attributes.record_key
+            and records.ends_at > attributes.valid_from_at
+
+),
+
+newest as (
+
+    select
+        ds,
+        system,
+        entity,
+        record_key,
+        gender,
+        birth_year,
+        region,
+        city,
+        registered_at
+    from versions
+    where newest_rank = 1
 
 ),
 
@@ -79,25 +125,26 @@ first_sights as (
 
 ),
 
-joined_attributes as (
+known as (
 
     select
         records.ds,
-        records.ends_at,
         records.unified_user_id,
         records.system,
         records.entity,
         records.record_key,
         records.system = run_dates.crm_system
         and records.entity = run_dates.crm_entity as is_crm_record,
-        attributes.gender,
-        attributes.birth_year,
-        attributes.region,
-        attributes.city,
-        attributes.registered_at,
-        first_sights.first_seen_at,
-        coalesce(attributes.registered_at, first_sights.first_seen_at)
-        < records.ends_at as is_known,
+        newest.gender,
+        newest.birth_year,
+        newest.region,
+        newest.city,
+        coalesce(newest.city, newest.region) as place,
+        newest.registered_at,
+        case
+            when first_sights.first_seen_at < records.ends_at
+                then first_sights.first_seen_at
+        end as first_seen_at,
         run_dates.timezone
     from records
     inner join run_dates on records.ds = run_dates.ds
@@ -106,33 +153,12 @@ joined_attributes as (
             records.system = first_sights.system
             and records.entity = first_sights.entity
             and records.record_key = first_sights.record_key
-    left join attributes
+    left join newest
         on
-            records.system = attributes.system
-            and records.entity = attributes.entity
-            and records.record_key = attributes.record_key
-
-),
-
--- Not in the join: engines fall back to comparing all pairs there.
-known as (
-
-    select
-        ds,
-        unified_user_id,
-        system,
-        entity,
-        record_key,
-        is_crm_record,
-        case when is_known then gender end as gender,
-        case when is_known then birth_year end as birth_year,
-        case when is_known then region end as region,
-        case when is_known then city end as city,
-        case when is_known then coalesce(city, region) end as place,
-        case when is_known then registered_at end as registered_at,
-        case when first_seen_at < ends_at then first_seen_at end as first_seen_at,
-        timezone
-    from joined_attributes
+            records.ds = newest.ds
+            and records.system = newest.system
+            and records.entity = newest.entity
+            and records.record_key = newest.record_key
 
 ),
 

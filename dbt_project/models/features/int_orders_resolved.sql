@@ -1,7 +1,8 @@
 -- Grain: ds, order_id; orders of known users that moved money up to the end of ds.
 -- Says in one place which orders count: completed ones with a positive net amount.
 -- Returns and refunds are documents of their own day that move money back and count as
--- no order. What was cancelled never moved any.
+-- no order. What was cancelled by the end of ds never moved any; what was cancelled
+-- later did so far.
 with
 
 records as (
@@ -33,6 +34,7 @@ orders as (
         person_entity,
         person_key,
         ordered_at,
+        cancelled_at,
         is_return,
         currency,
         gross_amount,
@@ -42,7 +44,7 @@ orders as (
         margin_amount,
         units
     from {{ source("staging", "orders") }}
-    where person_key is not null and status = 'completed'
+    where person_key is not null and status in ('completed', 'cancelled')
 
 ),
 
@@ -54,6 +56,7 @@ localised as (
         orders.person_entity,
         orders.person_key,
         orders.ordered_at,
+        orders.cancelled_at,
         orders.is_return,
         orders.currency,
         orders.gross_amount,
@@ -93,6 +96,7 @@ final as (
             and records.entity = localised.person_entity
             and records.record_key = localised.person_key
             and records.ends_at > localised.ordered_at
+    where localised.cancelled_at is null or localised.cancelled_at >= records.ends_at
 
 )
 

@@ -1,6 +1,6 @@
 -- Grain: order_id.
 -- Every order up to the end of the newest ds, cancelled ones and returns too, with the
--- user of that day. Orders of nobody known stay, without a user.
+-- user and the status of that day. Orders of nobody known stay, without a user.
 with
 
 newest as (
@@ -38,6 +38,7 @@ orders as (
         ordered_at,
         known_at,
         status,
+        cancelled_at,
         is_return,
         currency,
         gross_amount,
@@ -64,7 +65,10 @@ final as (
         orders.ordered_at,
         {{ local_date("orders.ordered_at", "newest.timezone") }} as ordered_on,
         orders.known_at,
-        orders.status,
+        case
+            when orders.cancelled_at >= newest.ends_at then 'completed'
+            else orders.status
+        end as status,
         orders.is_return,
         orders.currency,
         cast(orders.gross_amount as decimal(18, 4)) as gross_amount,

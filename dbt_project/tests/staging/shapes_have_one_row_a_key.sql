@@ -11,7 +11,7 @@
         "system", "person_entity", "person_key", "purpose", "valid_from_at"
     ],
     "persons": ["system", "entity", "record_key"],
-    "stg_person_attributes": ["system", "entity", "record_key"],
+    "stg_person_attributes": ["system", "entity", "record_key", "valid_from_at"],
 } %}
 
 with

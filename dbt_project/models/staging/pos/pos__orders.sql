@@ -23,6 +23,7 @@ final as (
         sold_at as ordered_at,
         _first_known_at as known_at,
         'completed' as status,
+        cast(null as timestamp) as cancelled_at,
         currency,
         cast(null as {{ dbt.type_string() }}) as campaign
     from receipts

@@ -16,6 +16,7 @@ heads as (
         "ordered_at",
         "known_at",
         "status",
+        "cancelled_at",
         "currency",
         "campaign",
     ]) }}
@@ -50,6 +51,7 @@ final as (
         coalesce(totals.line_count, 0) as line_count,
         heads.campaign,
         heads.original_order_id,
+        heads.cancelled_at,
         {{ run_id() }} as _run_id
     from heads
     left join totals on heads.order_id = totals.order_id

@@ -1,5 +1,6 @@
 -- Grain: one row an order of the shop, in its newest state (orders are sent again when
--- they change). Holds contact values, hence in the PII zone.
+-- they change), and since when it is cancelled, if ever. Holds contact values, hence in
+-- the PII zone.
 {{ config(schema="pii", meta={"publish": "replace"}) }}
 
 with
@@ -34,7 +35,15 @@ typed as (
 
 newest as (
 
-    {{ newest_version("typed", key=["order_id"], version="updated_at") }}
+    {{ newest_version(
+        "typed",
+        key=["order_id"],
+        version="updated_at",
+        earliest={
+            "cancelled_at": "case when status = 'cancelled'"
+            ~ " then coalesce(updated_at, placed_at, _known_at) end",
+        },
+    ) }}
 
 ),
 

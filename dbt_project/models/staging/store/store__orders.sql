@@ -1,7 +1,8 @@
 -- Grain: one row an order, a refund or an invoice.
 -- A refund is a document of its own, at the time when it happened, so that the order it
 -- belongs to keeps the amounts of its day. One of a cancelled order is cancelled with
--- it: neither counts.
+-- it, at the same moment: neither counts from then on. A cancellation is final, for an
+-- order that came back to life would change the days between.
 {{ config(materialized="ephemeral") }}
 
 with
@@ -35,9 +36,10 @@ placed as (
         placed_at as ordered_at,
         _first_known_at as known_at,
         case
+            when cancelled_at is not null then 'cancelled'
             when status in ('paid', 'completed') then 'completed'
-            when status = 'cancelled' then 'cancelled'
         end as status,
+        cancelled_at,
         currency,
         campaign
     from orders
@@ -55,6 +57,7 @@ refunded as (
         refunds.refunded_at as ordered_at,
         refunds._first_known_at as known_at,
         coalesce(placed.status, 'completed') as status,
+        placed.cancelled_at,
         placed.currency,
         placed.campaign
     from refunds
@@ -73,6 +76,7 @@ invoiced as (
         min(invoiced_at) as ordered_at,
         max(_first_known_at) as known_at,
         'completed' as status,
+        cast(null as timestamp) as cancelled_at,
         'GBP' as currency,
         cast(null as {{ dbt.type_string() }}) as campaign
     from invoices

@@ -110,7 +110,7 @@ def sync(
     ``accept``: a person has seen the difference and lets more records change than
     the breaker would. A run older than the newest published day sends nothing.
     """
-    from strata.activation import open_client
+    from strata.activation import SyncError, open_client
     from strata.activation import sync as send
     from strata.config.activation import ActivationConfig
 
@@ -124,9 +124,16 @@ def sync(
                 tenant.warehouse.connection(f"sync to {target.name}") as con,
                 open_client(target, run.home) as client,
             ):
-                summary = send(
-                    con, run, target, client, dry_run=dry_run, accept_changes=accept
-                )
+                try:
+                    summary = send(
+                        con, run, target, client, dry_run=dry_run, accept_changes=accept
+                    )
+                except SyncError as error:
+                    if error.summary is not None and not dry_run:
+                        runs.note(
+                            con, run, sync_summary={target.name: error.summary.counts()}
+                        )
+                    raise
                 done[target.name] = _added(con, run, target.name, summary.counts())
                 if not dry_run:
                     runs.note(con, run, sync_summary=done)

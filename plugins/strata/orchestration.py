@@ -56,13 +56,15 @@ def run_step(action: str, stage: str, run_id: str) -> None:
     tenant.ensure_pseudonym_key()
     _tell(stage, action, "start")
     try:
+        done: object
         if action == "sync":
-            pipeline.sync(tenant, run_id)
+            done = pipeline.sync(tenant, run_id)
         elif action == "finish":
             pipeline.serve(tenant, run_id)
-            pipeline.report(tenant, run_id)
+            done = pipeline.report(tenant, run_id)
         else:
-            getattr(pipeline, action)(tenant, run_id, stage)
+            done = getattr(pipeline, action)(tenant, run_id, stage)
+        log.info("%s of run %s, stage %s: %s", action, run_id, stage, done or "done")
     except (
         GateFailed,
         ConfigError,
@@ -94,7 +96,7 @@ def explain_failure(context: Any) -> None:
     log.error(told)
 
 
-def airflow_environment(tenant: Tenant) -> dict[str, str]:
+def airflow_environment(tenant: Tenant, database: str) -> dict[str, str]:
     """Settings of the embedded Airflow: its home, its DAGs, quiet, on loopback."""
     home = state_root() / "airflow"
     return {
@@ -104,7 +106,7 @@ def airflow_environment(tenant: Tenant) -> dict[str, str]:
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__CORE__PARALLELISM": "2",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / database}",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
@@ -114,19 +116,22 @@ def airflow_environment(tenant: Tenant) -> dict[str, str]:
     }
 
 
-def prepare_airflow(tenant: Tenant) -> None:
+def prepare_airflow(tenant: Tenant, database: str = "runs.db") -> None:
     """Point this process at the embedded Airflow and make its database if absent.
 
-    Must come before Airflow is imported, which reads its settings then.
+    Must come before Airflow is imported, which reads its settings then. Runs in one
+    process keep a database of their own: a standing scheduler would take a run that
+    it sees there for its own, and one that was killed would hold back all others.
     """
-    environment = airflow_environment(tenant)
+    environment = airflow_environment(tenant, database)
     os.environ.update(environment)
     if tenant.data_folder is not None:
         os.environ["STRATA_DATA"] = str(tenant.data_folder.resolve())
     home = Path(environment["AIRFLOW_HOME"])
-    home.mkdir(parents=True, exist_ok=True)
-    ready = home / "migrated"
-    if ready.exists() and ready.read_text("utf-8") == _airflow_version():
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    ready = home / f"{database}.migrated"
+    is_there = (home / database).exists() and ready.exists()
+    if is_there and ready.read_text("utf-8") == _airflow_version():
         return
     made = subprocess.run(
         [sys.executable, "-m", "airflow", "db", "migrate"],

@@ -260,10 +260,12 @@ def why(left: str, right: str, world: World = None) -> None:
     from strata.identity import why as explain
 
     with _told(), _tenant(world).warehouse.connection("explain an identity") as con:
-        steps = explain(con, left, right) or []
-        if not steps:
+        steps = explain(con, left, right)
+        if steps is None:
             console.print("No chain of accepted edges joins them: two people.")
-        for number, step in enumerate(steps, start=1):
+        elif not steps:
+            console.print("They are one and the same record.")
+        for number, step in enumerate(steps or [], start=1):
             console.print(
                 f"{number}. {step.left_record} and {step.right_record} share "
                 f"{step.identifier_type} {step.masked_value}… ({step.rule})",
@@ -413,12 +415,22 @@ def up(
         str, typer.Option(envvar="STRATA_WORLD", help="A file of config/worlds.")
     ] = "sample",
     data: Data = None,
-    port: Annotated[int, typer.Option(help="Port of the page, on loopback.")] = 8080,
+    port: Annotated[
+        int, typer.Option(envvar="STRATA_PORT", help="Port of the page, on loopback.")
+    ] = 8080,
 ) -> None:
     """Start Airflow with its page on loopback and the DAG scheduled; Ctrl-C stops."""
+    from strata.orchestration import RunFailedError
     from strata.standing import stand
 
     with _told():
         tenant = _tenant(world, data)
+        assert tenant.data is not None
+        tenant.ensure_pseudonym_key()
         tenant.remember()
-        raise typer.Exit(stand(tenant, port, lambda line: console.print(line)))
+        try:
+            code = stand(tenant, port, lambda line: console.print(line, soft_wrap=True))
+        except RunFailedError as error:
+            errors.print(str(error), style="red", markup=False, highlight=False)
+            code = 1
+        raise typer.Exit(code)

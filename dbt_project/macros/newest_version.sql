@@ -2,9 +2,10 @@
     relation, key, version=none, first_seen=[], earliest={}
 ) -%}
     {#-
-        A select that keeps one row of each key: the newest by `version` (a column;
-        null comes last), then by the time it was known, then by its place in the load,
-        which makes the order total: the outcome does not depend on how rows lie.
+        CTEs, the last of which, `newest`, keeps one row of each key: the newest by
+        `version` (a column; null comes last), then by the time it was known, then by
+        its place in the load, which makes the order total: the outcome does not depend
+        on how rows lie.
 
         Nothing is lost unseen: `_versions` counts the rows that the kept one stands
         for, so that count(raw) = sum(_versions). `_first_known_at` is when the key
@@ -14,13 +15,47 @@
         `first_seen`: columns that change between versions; `<column>_first_seen_at`
         is the earliest `version`, a timestamp, that shows the value of the kept row.
         `earliest`: name to expression; the least that it is in any version of the key.
+
+        Only keys that occur more than once are ranked, with those that are null, which
+        no join finds: sorting all rows of a wide table costs more than the rest. The
+        linter cannot count the columns of a union, so models that end in it say noqa.
     -#}
-    select {{ all_columns_but("numbered", ["_place"]) }}
-    from (
+    {%- set keys = key | join(", ") -%}
+    repeated_keys as (
+
+        select
+            {{ keys }},
+            count(*) as _copies
+        from {{ relation }}
+        group by {{ keys }}
+        having count(*) > 1
+
+    ),
+
+    marked as (
+
+        select
+            {{ relation }}.*,
+            repeated_keys._copies is not null
+            {%- for column in key %}
+            or {{ relation }}.{{ column }} is null
+            {%- endfor %} as _is_ranked
+        from {{ relation }}
+        left join repeated_keys
+            on
+                {%- for column in key %}
+                {{ "and " if not loop.first -}}
+                {{ relation }}.{{ column }} = repeated_keys.{{ column }}
+                {%- endfor %}
+
+    ),
+
+    numbered as (
+
         select
             *,
             row_number() over (
-                partition by {{ key | join(", ") }}
+                partition by {{ keys }}
                 order by
                     {%- if version is not none %}
                     {{ version }} desc nulls last,
@@ -30,23 +65,41 @@
                     _file desc nulls last,
                     _row desc nulls last
             ) as _place,
-            count(*) over (partition by {{ key | join(", ") }}) as _versions,
-            min(_known_at) over (
-                partition by {{ key | join(", ") }}
-            ) as _first_known_at
+            count(*) over (partition by {{ keys }}) as _versions,
+            min(_known_at) over (partition by {{ keys }}) as _first_known_at
             {%- for column in first_seen %},
             min({{ version }}) over (
                 partition by {{ (key + [column]) | join(", ") }}
             ) as {{ column }}_first_seen_at
             {%- endfor %}
             {%- for name, expression in earliest.items() %},
-            min({{ expression }}) over (
-                partition by {{ key | join(", ") }}
-            ) as {{ name }}
+            min({{ expression }}) over (partition by {{ keys }}) as {{ name }}
             {%- endfor %}
-        from {{ relation }}
-    ) as numbered
-    where numbered._place = 1
+        from marked
+        where _is_ranked
+
+    ),
+
+    newest as (
+
+        select {{ all_columns_but("numbered", ["_place", "_is_ranked"]) }}
+        from numbered
+        where _place = 1
+        union all
+        select
+            {{ all_columns_but("marked", ["_is_ranked"]) }},
+            cast(1 as bigint) as _versions,
+            _known_at as _first_known_at
+            {%- for column in first_seen %},
+            {{ version }} as {{ column }}_first_seen_at
+            {%- endfor %}
+            {%- for name, expression in earliest.items() %},
+            {{ expression }} as {{ name }}
+            {%- endfor %}
+        from marked
+        where not _is_ranked
+
+    )
 {%- endmacro %}
 
 {% macro load_columns() -%}

@@ -298,7 +298,7 @@ def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., bool
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("STRATA_WAREHOUSE", str(warehouse))
             patch.setenv("STRATA_PSEUDONYM_KEY", "0123456789abcdef" * 2)
-            runner = dbtRunner(manifest=manifests[0] if manifests else None)
+            runner = dbtRunner(manifest=manifests[0].deepcopy() if manifests else None)
             try:
                 return runner.invoke(
                     [

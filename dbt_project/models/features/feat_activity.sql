@@ -1,6 +1,8 @@
 -- Grain: ds, unified_user_id.
 -- How much the user does, and in which rhythm. An active day has an event or a counted
 -- order; reading a message is an event, being sent one is not.
+{{ config(materialized="ephemeral") }}
+
 with
 
 users as (

@@ -1,5 +1,7 @@
 -- Grain: ds, unified_user_id.
 -- What the user buys: how recently, how often, for how much, at what margin.
+{{ config(materialized="ephemeral") }}
+
 with
 
 users as (

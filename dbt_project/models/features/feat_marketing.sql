@@ -1,5 +1,7 @@
 -- Grain: ds, unified_user_id.
 -- What marketing did to reach the user, and what came back.
+{{ config(materialized="ephemeral") }}
+
 with
 
 users as (

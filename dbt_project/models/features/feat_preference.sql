@@ -1,5 +1,7 @@
 -- Grain: ds, unified_user_id.
 -- Where, when and for what the user comes.
+{{ config(materialized="ephemeral") }}
+
 with
 
 users as (

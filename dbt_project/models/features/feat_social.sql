@@ -1,5 +1,7 @@
 -- Grain: ds, unified_user_id.
 -- What the user does that reaches others.
+{{ config(materialized="ephemeral") }}
+
 with
 
 users as (

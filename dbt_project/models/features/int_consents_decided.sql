@@ -2,6 +2,8 @@
 -- What a user has agreed to at the end of ds: for each purpose the newest decision of
 -- any of their records. At the same moment a withdrawal beats a grant. Without any
 -- decision the tenant's default holds.
+{{ config(materialized="ephemeral") }}
+
 with
 
 records as (

@@ -1,7 +1,10 @@
 -- Grain: ds, event_id; events of known users up to the end of ds.
 -- Marks the events that begin a session: the first of a user in a channel group, and
 -- every one after a gap that is too long. A mark looks back only, so a later event
--- never changes it, and the marks of a day add up to its sessions.
+-- never changes it, and the marks of a day add up to its sessions. Which of two events
+-- of one moment carries the mark changes no sum and is left open: to order by their ids
+-- too would carry them through the sort.
+{{ config(materialized="ephemeral") }}
 {%- set settings = feature_settings() %}
 with
 
@@ -73,7 +76,7 @@ resolved as (
         localised.duration_seconds,
         lag(localised.event_at) over (
             partition by records.ds, records.unified_user_id, localised.system
-            order by localised.event_at, localised.event_id
+            order by localised.event_at
         ) as previous_event_at
     from records
     inner join localised

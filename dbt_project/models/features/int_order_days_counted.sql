@@ -3,6 +3,8 @@
 -- the tenant's calendar, weeks as days / 7. What is returned on the day it was bought
 -- is taken off that day's spend; a day left without spend tells nothing about the size
 -- of a purchase and is not averaged.
+{{ config(materialized="ephemeral") }}
+
 with
 
 orders as (

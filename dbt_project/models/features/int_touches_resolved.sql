@@ -1,4 +1,6 @@
 -- Grain: ds, touch_id; touches of known users up to the end of ds.
+{{ config(materialized="ephemeral") }}
+
 with
 
 records as (

@@ -25,14 +25,39 @@ order_lines as (
 
 ),
 
-events as (
+records as (
 
     select
         ds,
-        unified_user_id,
-        category
-    from {{ ref("int_events_sessionised") }}
-    where category is not null and event_on > {{ date_add_days("ds", -365) }}
+        ends_at,
+        system,
+        entity,
+        record_key,
+        unified_user_id
+    from {{ ref("int_records_resolved") }}
+    where unified_user_id is not null
+
+),
+
+tenant as (
+
+    select max(timezone) as timezone
+    from {{ source("ops", "run_dates") }}
+
+),
+
+events as (
+
+    select
+        events.system,
+        events.person_entity,
+        events.person_key,
+        events.category,
+        events.event_at,
+        {{ local_date("events.event_at", "tenant.timezone") }} as event_on
+    from {{ source("staging", "events") }} as events
+    cross join tenant
+    where events.person_key is not null and events.category is not null
 
 ),
 
@@ -53,12 +78,19 @@ bought as (
 seen as (
 
     select
-        ds,
-        unified_user_id,
-        category,
+        records.ds,
+        records.unified_user_id,
+        events.category,
         count(*) as event_count
-    from events
-    group by ds, unified_user_id, category
+    from records
+    inner join events
+        on
+            records.system = events.system
+            and records.entity = events.person_entity
+            and records.record_key = events.person_key
+            and records.ends_at > events.event_at
+    where events.event_on > {{ date_add_days("records.ds", -365) }}
+    group by records.ds, records.unified_user_id, events.category
 
 ),
 

@@ -7,7 +7,6 @@ newest as (
 
     select
         ds,
-        ends_at,
         timezone
     from {{ source("ops", "run_dates") }}
     where ds = {{ newest_day() }}
@@ -17,12 +16,12 @@ newest as (
 records as (
 
     select
-        ds,
         system,
         entity,
         record_key,
         unified_user_id
     from {{ ref("int_records_resolved") }}
+    where ds = {{ newest_day() }} and unified_user_id is not null
 
 ),
 
@@ -45,31 +44,54 @@ events as (
 
 ),
 
-final as (
+-- The day comes first and says what is up to ds. By moments, an engine would guess that
+-- little is left, and build the join on all events.
+dated as (
 
     select
         events.event_id,
-        records.unified_user_id,
         events.system,
         events.touchpoint,
         events.person_entity,
+        events.person_key,
         events.event_type,
         events.event_at,
-        {{ local_date("events.event_at", "newest.timezone") }} as event_on,
         events.known_at,
         events.value,
         events.category,
         events.campaign,
         events.duration_seconds,
-        {{ run_id() }} as _run_id
+        newest.ds,
+        {{ local_date("events.event_at", "newest.timezone") }} as event_on
     from events
-    inner join newest on events.event_at < newest.ends_at
+    cross join newest
+
+),
+
+final as (
+
+    select
+        dated.event_id,
+        records.unified_user_id,
+        dated.system,
+        dated.touchpoint,
+        dated.person_entity,
+        dated.event_type,
+        dated.event_at,
+        dated.event_on,
+        dated.known_at,
+        dated.value,
+        dated.category,
+        dated.campaign,
+        dated.duration_seconds,
+        {{ run_id() }} as _run_id
+    from dated
     left join records
         on
-            newest.ds = records.ds
-            and events.system = records.system
-            and events.person_entity = records.entity
-            and events.person_key = records.record_key
+            dated.system = records.system
+            and dated.person_entity = records.entity
+            and dated.person_key = records.record_key
+    where dated.event_on <= dated.ds
 
 )
 

@@ -6,7 +6,6 @@ with
 newest as (
 
     select
-        ds,
         ends_at,
         timezone
     from {{ source("ops", "run_dates") }}
@@ -17,12 +16,12 @@ newest as (
 records as (
 
     select
-        ds,
         system,
         entity,
         record_key,
         unified_user_id
     from {{ ref("int_records_resolved") }}
+    where ds = {{ newest_day() }} and unified_user_id is not null
 
 ),
 
@@ -84,8 +83,7 @@ final as (
     inner join newest on orders.ordered_at < newest.ends_at
     left join records
         on
-            newest.ds = records.ds
-            and orders.system = records.system
+            orders.system = records.system
             and orders.person_entity = records.entity
             and orders.person_key = records.record_key
 

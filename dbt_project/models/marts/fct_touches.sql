@@ -7,7 +7,6 @@ newest as (
 
     select
         ds,
-        ends_at,
         timezone
     from {{ source("ops", "run_dates") }}
     where ds = {{ newest_day() }}
@@ -17,12 +16,12 @@ newest as (
 records as (
 
     select
-        ds,
         system,
         entity,
         record_key,
         unified_user_id
     from {{ ref("int_records_resolved") }}
+    where ds = {{ newest_day() }} and unified_user_id is not null
 
 ),
 
@@ -42,28 +41,48 @@ touches as (
 
 ),
 
-final as (
+-- The day comes first and says what is up to ds. By moments, an engine would guess that
+-- little is left, and build the join on all touches.
+dated as (
 
     select
         touches.touch_id,
-        records.unified_user_id,
         touches.system,
         touches.touchpoint,
         touches.person_entity,
+        touches.person_key,
         touches.campaign,
-        cast(touches.cost as decimal(18, 4)) as cost,
+        touches.cost,
         touches.event_at,
-        {{ local_date("touches.event_at", "newest.timezone") }} as event_on,
         touches.known_at,
-        {{ run_id() }} as _run_id
+        newest.ds,
+        {{ local_date("touches.event_at", "newest.timezone") }} as event_on
     from touches
-    inner join newest on touches.event_at < newest.ends_at
+    cross join newest
+
+),
+
+final as (
+
+    select
+        dated.touch_id,
+        records.unified_user_id,
+        dated.system,
+        dated.touchpoint,
+        dated.person_entity,
+        dated.campaign,
+        cast(dated.cost as decimal(18, 4)) as cost,
+        dated.event_at,
+        dated.event_on,
+        dated.known_at,
+        {{ run_id() }} as _run_id
+    from dated
     left join records
         on
-            newest.ds = records.ds
-            and touches.system = records.system
-            and touches.person_entity = records.entity
-            and touches.person_key = records.record_key
+            dated.system = records.system
+            and dated.person_entity = records.entity
+            and dated.person_key = records.record_key
+    where dated.event_on <= dated.ds
 
 )
 

@@ -24,16 +24,12 @@ typed as (
 
 ),
 
-newest as (
-
-    {{ newest_version(
-        "typed",
-        key=["app_user_id"],
-        version="updated_at",
-        first_seen=["phone", "email"],
-    ) }}
-
-),
+{{ newest_version(
+    "typed",
+    key=["app_user_id"],
+    version="updated_at",
+    first_seen=["phone", "email"],
+) }},
 
 final as (
 
@@ -44,4 +40,4 @@ final as (
 
 )
 
-select * from final
+select * from final  -- noqa: AM04

@@ -27,11 +27,7 @@ typed as (
 
 ),
 
-newest as (
-
-    {{ newest_version("typed", key=["event_id"]) }}
-
-),
+{{ newest_version("typed", key=["event_id"]) }},
 
 final as (
 
@@ -42,4 +38,4 @@ final as (
 
 )
 
-select * from final
+select * from final  -- noqa: AM04

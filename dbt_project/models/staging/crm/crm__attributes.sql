@@ -25,11 +25,7 @@ typed as (
 
 ),
 
-versions as (
-
-    {{ newest_version("typed", key=["customer_id", "updated_at"]) }}
-
-),
+{{ newest_version("typed", key=["customer_id", "updated_at"]) }},
 
 final as (
 
@@ -43,7 +39,7 @@ final as (
         registered_at,
         updated_at as changed_at,
         _first_known_at as known_at
-    from versions
+    from newest
 
 )
 

@@ -22,11 +22,7 @@ typed as (
 
 ),
 
-newest as (
-
-    {{ newest_version("typed", key=["consent_id"], version="changed_at") }}
-
-),
+{{ newest_version("typed", key=["consent_id"], version="changed_at") }},
 
 final as (
 
@@ -37,4 +33,4 @@ final as (
 
 )
 
-select * from final
+select * from final  -- noqa: AM04

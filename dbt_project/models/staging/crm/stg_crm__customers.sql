@@ -32,16 +32,12 @@ typed as (
 
 ),
 
-newest as (
-
-    {{ newest_version(
-        "typed",
-        key=["customer_id"],
-        version="updated_at",
-        first_seen=["phone", "email", "member_no", "unionid"],
-    ) }}
-
-),
+{{ newest_version(
+    "typed",
+    key=["customer_id"],
+    version="updated_at",
+    first_seen=["phone", "email", "member_no", "unionid"],
+) }},
 
 final as (
 
@@ -52,4 +48,4 @@ final as (
 
 )
 
-select * from final
+select * from final  -- noqa: AM04

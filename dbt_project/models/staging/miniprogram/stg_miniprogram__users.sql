@@ -25,16 +25,12 @@ typed as (
 
 ),
 
-newest as (
-
-    {{ newest_version(
-        "typed",
-        key=["openid"],
-        version="updated_at",
-        first_seen=["unionid", "phone"],
-    ) }}
-
-),
+{{ newest_version(
+    "typed",
+    key=["openid"],
+    version="updated_at",
+    first_seen=["unionid", "phone"],
+) }},
 
 final as (
 
@@ -45,4 +41,4 @@ final as (
 
 )
 
-select * from final
+select * from final  -- noqa: AM04

@@ -25,11 +25,7 @@ typed as (
 
 ),
 
-newest as (
-
-    {{ newest_version("typed", key=["receipt_id", "line_no"]) }}
-
-),
+{{ newest_version("typed", key=["receipt_id", "line_no"]) }},
 
 final as (
 
@@ -40,4 +36,4 @@ final as (
 
 )
 
-select * from final
+select * from final  -- noqa: AM04

@@ -24,11 +24,7 @@ typed as (
 
 ),
 
-newest as (
-
-    {{ newest_version("typed", key=["receipt_id"]) }}
-
-),
+{{ newest_version("typed", key=["receipt_id"]) }},
 
 final as (
 
@@ -39,4 +35,4 @@ final as (
 
 )
 
-select * from final
+select * from final  -- noqa: AM04

@@ -29,16 +29,12 @@ typed as (
 
 ),
 
-newest as (
-
-    {{ newest_version(
-        "typed",
-        key=[
-            "invoice", "stock_code", "quantity", "price", "invoiced_at", "_occurrence"
-        ],
-    ) }}
-
-),
+{{ newest_version(
+    "typed",
+    key=[
+        "invoice", "stock_code", "quantity", "price", "invoiced_at", "_occurrence"
+    ],
+) }},
 
 final as (
 
@@ -49,4 +45,4 @@ final as (
 
 )
 
-select * from final
+select * from final  -- noqa: AM04

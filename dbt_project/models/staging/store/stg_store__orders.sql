@@ -33,19 +33,15 @@ typed as (
 
 ),
 
-newest as (
-
-    {{ newest_version(
-        "typed",
-        key=["order_id"],
-        version="updated_at",
-        earliest={
-            "cancelled_at": "case when status = 'cancelled'"
-            ~ " then coalesce(updated_at, placed_at, _known_at) end",
-        },
-    ) }}
-
-),
+{{ newest_version(
+    "typed",
+    key=["order_id"],
+    version="updated_at",
+    earliest={
+        "cancelled_at": "case when status = 'cancelled'"
+        ~ " then coalesce(updated_at, placed_at, _known_at) end",
+    },
+) }},
 
 final as (
 
@@ -56,4 +52,4 @@ final as (
 
 )
 
-select * from final
+select * from final  -- noqa: AM04

@@ -23,11 +23,7 @@ typed as (
 
 ),
 
-newest as (
-
-    {{ newest_version("typed", key=["refund_id"]) }}
-
-),
+{{ newest_version("typed", key=["refund_id"]) }},
 
 final as (
 
@@ -38,4 +34,4 @@ final as (
 
 )
 
-select * from final
+select * from final  -- noqa: AM04

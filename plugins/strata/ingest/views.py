@@ -33,6 +33,7 @@ def create_views(
     An entity that no load brought is an empty view of the same columns.
     """
     con.execute(f'create schema if not exists "{schema}"')
+    held = _entities_with_held_rows(con) if without_quarantined else set()
     for system, config in sources.systems.items():
         for name, entity in config.entities.items():
             parts = [
@@ -42,7 +43,7 @@ def create_views(
                 for part in load.entities[name].parts
             ]
             body = _select(entity, parts)
-            if parts and without_quarantined:
+            if parts and (system, name) in held:
                 body += _not_held(system, name)
             con.execute(
                 f'create or replace view "{schema}"."{system}__{name}" as {body}'
@@ -60,6 +61,14 @@ def _select(entity: Entity, parts: Sequence[str]) -> str:
         f"select {listed} from read_parquet([{files}], union_by_name = true,"
         " hive_partitioning = false) as r"
     )
+
+
+def _entities_with_held_rows(con: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:
+    """Only these need the look-up, which every scan of the view would pay for."""
+    rows = con.execute(
+        "select distinct system, entity from quarantine.rows where status = 'held'"
+    ).fetchall()
+    return {(str(system), str(entity)) for system, entity in rows}
 
 
 def _not_held(system: str, entity: str) -> str:

@@ -96,7 +96,7 @@ IN_EVERY_STAGE = [
     Kill("features", "promote", "strata.pipeline:_mark_stale_days", is_published=True),
     Kill("segments", "promote", "strata.warehouse.duck:_publish", 2),
     SENT_UNHEARD,
-    Kill("publish", "finish", "strata.serving.publishing:_finish"),
+    Kill("publish", "finish", "strata.serving.publishing:_comments", 5),
     Kill("publish", "finish", "strata.report:write_report"),
 ]
 

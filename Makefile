@@ -65,10 +65,10 @@ types: $(STAMP_DEV) ## mypy --strict
 
 check: $(STAMP_DEV) ## the fast tests (under two minutes)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
-	@$(BIN)/pytest -n 2 -m "not slow"
+	@$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
 
 test: $(STAMP_DEV) lint types ## all tests
-	@$(BIN)/pytest -n 2
+	@$(BIN)/pytest -n 2 --dist loadfile
 
 bench: $(STAMP_DEV) ## the benchmarks, small
 	@for b in benchmarks/*.py; do $(BIN)/python $$b --quick || exit 1; done

@@ -18,7 +18,7 @@ STAMP := $(VENV)/.base
 STAMP_DEV := $(VENV)/.dev
 RUN := $(BIN)/strata
 
-.PHONY: help env run backfill up test check lint types bench lock clean
+.PHONY: help env run backfill up test check lint types features bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -69,6 +69,9 @@ check: $(STAMP_DEV) ## the fast tests (under two minutes)
 
 test: $(STAMP_DEV) lint types ## all tests
 	@$(BIN)/pytest -n 2 --dist loadfile
+
+features: $(STAMP) ## write what config/features.yml says into the dbt project
+	@$(BIN)/python -m strata.features
 
 bench: $(STAMP_DEV) ## the benchmarks, small
 	@for b in benchmarks/*.py; do $(BIN)/python $$b --quick || exit 1; done

@@ -9,6 +9,7 @@ import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from strata.identity.tables import create_state
 from strata.run import Run
 from strata.warehouse import DuckDBWarehouse, TableSpec, fingerprint
 from strata.warehouse.lease import WarehouseBusyError
@@ -186,3 +187,16 @@ def test_a_fingerprint_sees_content_and_not_order(
 
     assert of(content, "one") == of(shuffled, "another")
     assert of(content, "one") != of([*content, (1, "a")], "one")
+
+
+def test_identity_and_the_migrations_agree_on_its_tables(
+    warehouse: DuckDBWarehouse,
+) -> None:
+    columns = (
+        "select table_name, column_name, data_type from duckdb_columns()"
+        " where schema_name = 'identity' order by table_name, column_index"
+    )
+    con = duckdb.connect()
+    create_state(con)
+
+    assert con.execute(columns).fetchall() == rows(warehouse, columns)

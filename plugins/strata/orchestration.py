@@ -9,7 +9,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from strata import clock, pipeline, runs
+from strata import clock, pipeline, runs, secrets
 from strata.config.loader import ConfigError
 from strata.dates import run_date
 from strata.ingest.land import IngestStoppedError
@@ -217,4 +217,4 @@ def _tell(stage: str, action: str, state: str) -> None:
 def _final(error: Exception) -> Exception:
     from airflow.sdk.exceptions import AirflowFailException
 
-    return AirflowFailException(f"{type(error).__name__}: {error}")
+    return AirflowFailException(secrets.hide(f"{type(error).__name__}: {error}"))

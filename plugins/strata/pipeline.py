@@ -15,7 +15,7 @@ from typing import Any
 
 import duckdb
 
-from strata import clock, counts, runs
+from strata import clock, counts, runs, secrets
 from strata.config.loader import read_yaml
 from strata.ingest.manifest import Load, Manifest, SetAside, manifest_hash
 from strata.run import Run
@@ -208,7 +208,8 @@ def fail(tenant: Tenant, run_id: str, stage: str, error: str) -> None:
     """Keep what stopped the attempt; the words hold no value of any row."""
     run = runs.get_run(tenant, run_id)
     with tenant.warehouse.connection("record a failure") as con:
-        runs.close_run(con, run, "failed", failed_stage=stage, error=error[:2000])
+        told = secrets.hide(error)[:2000]
+        runs.close_run(con, run, "failed", failed_stage=stage, error=told)
 
 
 def run_day(

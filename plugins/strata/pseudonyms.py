@@ -1,8 +1,9 @@
 """Identifiers become keyed hashes: the one place where that is done.
 
 A value is normalised by the form of its identifier type (``config/identity.yml``) and
-hashed with HMAC-SHA256 under a key from the environment. The type is part of what is
-hashed, so that the same digits as a phone and as a member number do not look alike.
+hashed with HMAC-SHA256 under a key from the environment or a mounted file. The type is
+part of what is hashed, so that the same digits as a phone and as a member number do not
+look alike.
 """
 
 import hmac
@@ -19,6 +20,7 @@ import duckdb
 import phonenumbers
 import pyarrow as pa
 
+from strata import secrets
 from strata.config.identity import EmailRule, IdentityConfig, load_identity_config
 
 KEY_VARIABLE = "STRATA_PSEUDONYM_KEY"
@@ -46,7 +48,7 @@ class PseudonymKey:
     @classmethod
     def from_environment(cls) -> "PseudonymKey":
         """The key of this tenant. Raises ``PseudonymKeyError`` saying how to make one."""
-        secret = os.environ.get(KEY_VARIABLE, "")
+        secret = secrets.value(KEY_VARIABLE) or ""
         if len(secret) < MIN_KEY_LENGTH:
             fault = "is too short" if secret else "is not set"
             raise PseudonymKeyError(

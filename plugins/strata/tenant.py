@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from strata import secrets
 from strata.config.loader import ConfigError, read_yaml
 from strata.config.sources import SourcesConfig
 from strata.config.world import WorldConfig
@@ -100,14 +101,14 @@ class Tenant:
 
     def ensure_pseudonym_key(self) -> None:
         """Give invented and published data the known key; others must bring one."""
-        if os.environ.get("STRATA_PSEUDONYM_KEY"):
+        if secrets.value("STRATA_PSEUDONYM_KEY"):
             return
         if self.world.public_data:
             os.environ["STRATA_PSEUDONYM_KEY"] = DEVELOPMENT_KEY
             return
         raise ConfigError(
-            f"world {self.world_name!r} holds real people: set STRATA_PSEUDONYM_KEY "
-            "(in .env or a secrets backend). Make one with: python -c "
+            f"world {self.world_name!r} holds real people: set STRATA_PSEUDONYM_KEY in "
+            ".env, or STRATA_PSEUDONYM_KEY_FILE to a file that holds it. Make one with: python -c "
             '"import secrets; print(secrets.token_hex(32))" and keep it safe: '
             "losing it changes every pseudonym"
         )

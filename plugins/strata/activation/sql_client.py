@@ -1,13 +1,11 @@
 """Write-back into a table of our own in any database that SQLAlchemy reaches."""
 
 import contextlib
-import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from sqlalchemy import (
-    URL,
     Column,
     Connection,
     MetaData,
@@ -17,7 +15,6 @@ from sqlalchemy import (
     bindparam,
     create_engine,
     inspect,
-    make_url,
     or_,
     select,
     update,
@@ -30,6 +27,7 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
 )
 
+from strata import secrets
 from strata.activation.client import (
     BatchRefusedError,
     ClientUnavailableError,
@@ -58,7 +56,8 @@ class SqlClient:
     ) -> None:
         self._fields = tuple(fields)
         self._stamp = stamp_field
-        self._engine = create_engine(database_url(config, home), hide_parameters=True)
+        place = secrets.database_url(config.url, config.connection, home)
+        self._engine = create_engine(place, hide_parameters=True)
         self._table = Table(
             config.table,
             MetaData(),
@@ -177,20 +176,4 @@ def _translated() -> Iterator[None]:
 
 def _message(error: SQLAlchemyError) -> str:
     cause = getattr(error, "orig", None) or error
-    return f"{type(cause).__name__}: {cause}"
-
-
-def database_url(config: SqlClientConfig, home: Path) -> URL:
-    """Where the CRM's database is, with its password; ``str()`` of it hides that."""
-    url = make_url(config.url)
-    if url.database:
-        url = url.set(database=url.database.replace("{home}", str(home)))
-    if config.password_env is None:
-        return url
-    password = os.environ.get(config.password_env)
-    if not password:
-        raise RuntimeError(
-            f"the environment variable {config.password_env} is empty: it must hold "
-            "the password of the CRM's database"
-        )
-    return url.set(password=password)
+    return secrets.hide(f"{type(cause).__name__}: {cause}")

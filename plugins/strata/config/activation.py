@@ -2,7 +2,9 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from strata.config.urls import ConnectionName, DatabaseUrl
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=63)]
@@ -20,25 +22,16 @@ class SqlClientConfig(_Section):
     """A table of ours in any database that SQLAlchemy reaches; made if absent."""
 
     kind: Literal["sql"]
-    url: str = Field(description="without a password; {home} is the tenant's home")
-    password_env: str | None = Field(
-        default=None, description="environment variable that holds the password"
-    )
+    url: DatabaseUrl | None = None
+    connection: ConnectionName | None = None
     table: Name
     key_column: Name
 
-    @field_validator("url")
-    @classmethod
-    def _no_password(cls, value: str) -> str:
-        scheme, _, rest = value.partition("://")
-        authority, _, query = rest.partition("?")
-        user = authority.rpartition("@")[0]
-        if not scheme or ":" in user or "password=" in query.lower():
-            raise ValueError(
-                "write the URL as driver://user@host/database, without a password; "
-                "the password comes from the variable that password_env names"
-            )
-        return value
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.url is None) == (self.connection is None):
+            raise ValueError("a sql client needs a url or a connection, and not both")
+        return self
 
 
 class FileClientConfig(_Section):

@@ -4,9 +4,15 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from strata.config.urls import ConnectionName, DatabaseUrl
+
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,  # a rejected URL may hold a password
+    )
 
 
 class Column(_Model):
@@ -79,13 +85,14 @@ class System(_Model):
     owner: str
     purpose: str = Field(description="what its records may be used for, in words")
     freshness_days: int = Field(default=2, ge=0)
-    url: str | None = None
+    url: DatabaseUrl | None = None
+    connection: ConnectionName | None = None
     entities: dict[str, Entity]
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.kind == "sql" and not self.url:
-            raise ValueError("a sql system needs a url")
+        if self.kind == "sql" and (self.url is None) == (self.connection is None):
+            raise ValueError("a sql system needs a url or a connection, and not both")
         for name, entity in self.entities.items():
             if self.kind == "sql" and not (entity.table and entity.cursor):
                 raise ValueError(f"entity {name}: a sql entity needs table and cursor")

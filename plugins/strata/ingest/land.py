@@ -7,20 +7,23 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from strata import clock
+from strata import clock, secrets
 from strata.config.sources import Entity, SourcesConfig, System
 from strata.config.world import WorldConfig
 from strata.ingest import database, files
 from strata.ingest.files import BadFileError, NewFile
 from strata.ingest.manifest import EntityLoad, Load, Manifest, SetAside, SourceFile
 from strata.run import Run
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
 
 _KNOWN_AFTER = timedelta(hours=1, minutes=30)  # into the day after, local time
 
@@ -249,11 +252,13 @@ def _readable(
 _ENGINES: dict[str, Any] = {}
 
 
-def _engine(system: str, url: str) -> Any:
+def _engine(system: str, place: "URL") -> Any:
     import sqlalchemy as sa
 
     if system not in _ENGINES:
-        _ENGINES[system] = sa.create_engine(url, poolclass=sa.NullPool)
+        _ENGINES[system] = sa.create_engine(
+            place, poolclass=sa.NullPool, hide_parameters=True
+        )
     return _ENGINES[system]
 
 
@@ -272,10 +277,10 @@ def _new_rows(
     landing: Landing,
 ) -> _Pending | None:
     entity = config.entities[name]
-    url = str(config.url).replace("{home}", str(run.home))
     since = max((s.cursor for s in seen if s.cursor), default=None)
     have = {h for s in seen if s.cursor == since for h in s.cursor_rows}
-    engine = _engine(system, url)
+    place = secrets.database_url(config.url, config.connection, run.home)
+    engine = _engine(system, place)
     until = _local_end(run, config.timezone)
     try:
         columns = database.columns_of(engine, entity)

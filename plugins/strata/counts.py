@@ -114,6 +114,9 @@ def count_features(con: duckdb.DuckDBPyConnection, run: Run) -> list[TableCount]
         "fct_order_lines": ("order_lines", "ordered_at"),
         "fct_events": ("events", "event_at"),
         "fct_touches": ("touches", "event_at"),
+        "fct_tickets": ("tickets", "opened_at"),
+        "fct_feedback": ("feedback", "answered_at"),
+        "fct_loyalty": ("loyalty", "booked_at"),
     }
     return [
         TableCount(

@@ -64,6 +64,23 @@ create table staging.order_lines (order_id varchar, line_no bigint, sku varchar,
 create table staging.touches (touch_id varchar, system varchar, touchpoint varchar,
     person_entity varchar, person_key varchar, campaign varchar, "cost" decimal(18,4),
     event_at timestamp, known_at timestamp, _run_id varchar);
+create table staging.tickets (ticket_id varchar, system varchar, touchpoint varchar,
+    person_entity varchar, person_key varchar, category varchar, status varchar,
+    opened_at timestamp, first_response_at timestamp, resolved_at timestamp,
+    closed_at timestamp, satisfaction integer, satisfaction_at timestamp,
+    order_id varchar, known_at timestamp, _run_id varchar);
+create table staging.feedback (feedback_id varchar, system varchar, touchpoint varchar,
+    person_entity varchar, person_key varchar, kind varchar, rating integer,
+    nps integer, category varchar, sku varchar, order_id varchar, "language" varchar,
+    answered_at timestamp, known_at timestamp, _run_id varchar);
+create table staging.loyalty (entry_id varchar, system varchar, touchpoint varchar,
+    person_entity varchar, person_key varchar, kind varchar, points bigint,
+    reason varchar, amount decimal(18,4), currency varchar, campaign varchar,
+    order_id varchar, counterpart_entity varchar, counterpart_key varchar,
+    booked_at timestamp, known_at timestamp, _run_id varchar);
+create table staging.ad_costs (system varchar, touchpoint varchar, campaign varchar,
+    spent_on date, impressions bigint, clicks bigint, "cost" decimal(18,4),
+    currency varchar, known_at timestamp, _run_id varchar);
 create table features.feat_users (unified_user_id varchar, ds date,
     consent_profiling boolean, consent_marketing boolean);
 create table segments.user_tiers (unified_user_id varchar, ds date, tier varchar,
@@ -81,6 +98,10 @@ BUILT = (
     "marts.fct_order_lines",
     "marts.fct_events",
     "marts.fct_touches",
+    "marts.fct_tickets",
+    "marts.fct_feedback",
+    "marts.fct_loyalty",
+    "marts.fct_ad_costs",
 )
 Tables = dict[str, list[tuple[Any, ...]]]
 Record = tuple[str, str, str]
@@ -90,12 +111,18 @@ APP_OF_ANN: Record = ("app", "accounts", "A1")
 STORE_OF_BEN: Record = ("store", "buyers", "B1")
 MINI_OF_BEN: Record = ("miniprogram", "users", "M1")
 DEVICE: Record = ("app", "devices", "D1")
+TICKET_OF_ANN: Record = ("support", "tickets", "T1")
+MEMBER_ANN: Record = ("loyalty", "members", "N1")
+INVITEE: Record = ("loyalty", "invitees", "R1")
 USERS = {
     CRM_OF_ANN: "u_ann",
     APP_OF_ANN: "u_ann",
     STORE_OF_BEN: "u_ben",
     MINI_OF_BEN: "u_ben",
     DEVICE: None,
+    TICKET_OF_ANN: "u_ann",
+    MEMBER_ANN: "u_ann",
+    INVITEE: "u_ben",
 }
 
 
@@ -226,6 +253,57 @@ class Company:
             **amounts,
         )
 
+    def judges(self, record: Record, nps: int, at: datetime) -> None:
+        system, entity, key = record
+        self.insert(
+            "staging.feedback",
+            feedback_id=f"feedback:{self.written}",
+            system=system,
+            person_entity=entity,
+            person_key=key,
+            kind="nps",
+            nps=nps,
+            answered_at=at,
+        )
+
+    def invites(self, record: Record, invitee: Record, at: datetime) -> None:
+        system, entity, key = record
+        self.insert(
+            "staging.loyalty",
+            entry_id=f"loyalty:{self.written}",
+            system=system,
+            person_entity=entity,
+            person_key=key,
+            kind="referral_sent",
+            counterpart_entity=invitee[1],
+            counterpart_key=invitee[2],
+            booked_at=at,
+        )
+
+    def asks(self, ticket: Record, at: datetime) -> None:
+        system, entity, key = ticket
+        self.insert(
+            "staging.tickets",
+            ticket_id=f"{system}:{key}",
+            system=system,
+            person_entity=entity,
+            person_key=key,
+            status="open",
+            opened_at=at,
+        )
+
+    def is_answered(self, at: datetime) -> None:
+        """Every ticket, as its newest version says."""
+        self.con.execute(
+            "update staging.tickets set status = 'closed', satisfaction = 5,"
+            " first_response_at = $at, resolved_at = $at, closed_at = $at,"
+            " satisfaction_at = $at",
+            {"at": at},
+        )
+
+    def advertises(self, day: date) -> None:
+        self.insert("staging.ad_costs", system="ads", spent_on=day, cost=1)
+
     def cancels(self, at: datetime, *, ordered_after: datetime) -> None:
         """Every document of the shop since then, as its newest version says."""
         self.con.execute(
@@ -259,11 +337,19 @@ def tell_the_past(company: Company) -> None:
     company.cancels(END - timedelta(hours=1), ordered_after=END - timedelta(days=2))
     company.buys(STORE_OF_BEN, 80, END - timedelta(hours=2))
     company.changes(CRM_OF_ANN, END - timedelta(days=10), city="Ningbo")
+    company.asks(TICKET_OF_ANN, END - timedelta(days=1))
+    company.judges(MINI_OF_BEN, 9, END - timedelta(seconds=1))
+    company.invites(MEMBER_ANN, INVITEE, END - timedelta(seconds=1))
+    company.advertises(DS)
 
 
 def tell_the_future(company: Company) -> None:
     """From the first moment after DS: everything that could leak, for everybody."""
     company.cancels(END, ordered_after=END - timedelta(days=4))
+    company.is_answered(END)
+    company.judges(MINI_OF_BEN, 0, END)
+    company.invites(MEMBER_ANN, DEVICE, END)
+    company.advertises(NEXT_DS)
     company.changes(CRM_OF_ANN, END, gender="other", city="Lhasa", birth_year=1930)
     for at in (END, END + timedelta(hours=30)):
         company.does(APP_OF_ANN, "login", at)

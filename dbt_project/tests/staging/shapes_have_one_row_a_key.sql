@@ -10,6 +10,12 @@
     "consents": [
         "system", "person_entity", "person_key", "purpose", "valid_from_at"
     ],
+    "tickets": ["ticket_id"],
+    "feedback": ["feedback_id"],
+    "loyalty": ["entry_id"],
+    "ad_costs": ["system", "touchpoint", "campaign", "spent_on", "currency"],
+    "ticket_texts": ["ticket_id"],
+    "feedback_texts": ["feedback_id"],
     "persons": ["system", "entity", "record_key"],
     "stg_person_attributes": ["system", "entity", "record_key", "valid_from_at"],
 } %}

@@ -4,6 +4,13 @@
 -- depends_on: {{ ref("events") }}
 -- depends_on: {{ ref("orders") }}
 -- depends_on: {{ ref("consents") }}
+-- depends_on: {{ ref("touches") }}
+-- depends_on: {{ ref("tickets") }}
+-- depends_on: {{ ref("feedback") }}
+-- depends_on: {{ ref("loyalty") }}
+-- depends_on: {{ ref("ad_costs") }}
+-- depends_on: {{ ref("stg_app__pushes") }}
+-- depends_on: {{ ref("stg_crm__merges") }}
 {%- set pairs = [] %}
 {%- if execute %}
     {%- for node in graph.nodes.values()

@@ -24,7 +24,14 @@ typed as (
 
 ),
 
-{{ newest_version("typed", key=["membership_id"], version="updated_at") }},
+{{ newest_version(
+    "typed",
+    key=["membership_id"],
+    version="updated_at",
+    earliest={
+        "left_known_at": "case when left_at is not null then _known_at end",
+    },
+) }},
 
 final as (
 

@@ -1,0 +1,103 @@
+-- Grain: record, identifier type and value. A member is known by the number, and by the
+-- addresses that messages were sent to. Who was invited is a record of the invitation,
+-- known by the phone that the inviter gave.
+{{ config(materialized="ephemeral") }}
+
+with
+
+points as (
+
+    select * from {{ ref("stg_loyalty__points") }}
+
+),
+
+coupons as (
+
+    select * from {{ ref("stg_loyalty__coupons") }}
+
+),
+
+referrals as (
+
+    select * from {{ ref("stg_loyalty__referrals") }}
+
+),
+
+messages as (
+
+    select * from {{ ref("stg_loyalty__messages") }}
+
+),
+
+members as (
+
+    select
+        member_no,
+        min(coalesce(booked_at, _first_known_at)) as first_entry_at,
+        max(coalesce(booked_at, _first_known_at)) as last_entry_at
+    from points
+    group by member_no
+    union all
+    select
+        member_no,
+        min(coalesce(issued_at, _first_known_at)) as first_entry_at,
+        max(coalesce(redeemed_at, issued_at, _first_known_at)) as last_entry_at
+    from coupons
+    group by member_no
+    union all
+    select
+        member_no,
+        min(coalesce(invited_at, _first_known_at)) as first_entry_at,
+        max(coalesce(invited_at, _first_known_at)) as last_entry_at
+    from referrals
+    group by member_no
+
+),
+
+addressed_members as (
+
+    select
+        member_no,
+        phone,
+        email,
+        min(coalesce(sent_at, _first_known_at)) as first_sent_at,
+        max(coalesce(sent_at, _first_known_at)) as last_sent_at
+    from messages
+    where member_no is not null
+    group by member_no, phone, email
+
+),
+
+final as (
+
+    {{ identifiers_of(
+        "members",
+        entity="members",
+        record_key="member_no",
+        own={"member_no": "member_no"},
+        first_seen_at="first_entry_at",
+        last_seen_at="last_entry_at",
+    ) }}
+    union all
+    {{ identifiers_of(
+        "addressed_members",
+        entity="members",
+        record_key="member_no",
+        own={"member_no": "member_no"},
+        shown={"phone": "phone", "email": "email"},
+        first_seen_at="first_sent_at",
+        last_seen_at="last_sent_at",
+    ) }}
+    union all
+    {{ identifiers_of(
+        "referrals",
+        entity="invitees",
+        record_key="referral_id",
+        shown={"phone": "invitee_phone"},
+        first_seen_at="coalesce(invited_at, _first_known_at)",
+        last_seen_at="coalesce(joined_at, invited_at, _first_known_at)",
+    ) }}
+
+)
+
+select * from final

@@ -1,0 +1,39 @@
+-- Grain: system, touchpoint, campaign, day and currency: what advertising cost. It is
+-- nobody's in particular: a share of it goes to each touch in the marts that need it.
+{{ config(meta={"publish": "replace"}) }}
+
+with
+
+ad_costs as (
+
+    {{ union_shapes("ad_costs", [
+        "touchpoint",
+        "campaign",
+        "spent_on",
+        "impressions",
+        "clicks",
+        "cost",
+        "currency",
+        "known_at",
+    ]) }}
+
+),
+
+final as (
+
+    select
+        system,
+        touchpoint,
+        campaign,
+        spent_on,
+        cast(impressions as bigint) as impressions,
+        cast(clicks as bigint) as clicks,
+        {{ to_decimal("cost") }} as cost,
+        currency,
+        known_at,
+        {{ run_id() }} as _run_id
+    from ad_costs
+
+)
+
+select * from final

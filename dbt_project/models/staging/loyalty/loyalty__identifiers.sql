@@ -1,6 +1,7 @@
 -- Grain: record, identifier type and value. A member is known by the number, and by the
--- addresses that messages were sent to. Who was invited is a record of the invitation,
--- known by the phone that the inviter gave.
+-- addresses that messages were sent to. Who followed an invitation is a record of it,
+-- known by the phone that the inviter gave. Who did not is nobody's customer: their
+-- phone makes no person here.
 {{ config(materialized="ephemeral") }}
 
 with
@@ -54,6 +55,13 @@ members as (
 
 ),
 
+invitees as (
+
+    select * from referrals
+    where joined_at is not null
+
+),
+
 addressed_members as (
 
     select
@@ -90,12 +98,12 @@ final as (
     ) }}
     union all
     {{ identifiers_of(
-        "referrals",
+        "invitees",
         entity="invitees",
         record_key="referral_id",
         shown={"phone": "invitee_phone"},
-        first_seen_at="coalesce(invited_at, _first_known_at)",
-        last_seen_at="coalesce(joined_at, invited_at, _first_known_at)",
+        first_seen_at="joined_at",
+        last_seen_at="joined_at",
     ) }}
 
 )

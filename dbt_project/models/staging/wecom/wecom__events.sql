@@ -1,6 +1,7 @@
--- Grain: one row an event: a contact's messages of a day in a channel, a group joined
--- or left, an article read. The source tells no hour of messages: they stand at noon of
--- their day, which is no night, and the same day in any zone near it.
+-- Grain: one row an event: what a contact wrote on a day in a channel, a group joined
+-- or left, an article read. A day on which only we wrote is nothing that the contact
+-- did. The source tells no hour of messages: they stand at noon of their day, which is
+-- no night, and the same day in any zone near it.
 {{ config(materialized="ephemeral") }}
 
 with
@@ -36,11 +37,11 @@ chats as (
             source_timezone("wecom"),
         ) }} as event_at,
         _first_known_at as known_at,
-        cast(sent + received as double) as value,
+        cast(received as double) as value,
         cast(null as {{ dbt.type_string() }}) as category,
         cast(null as double) as duration_seconds
     from messages
-    where sent + received > 0
+    where received > 0
 
 ),
 

@@ -13,6 +13,7 @@ stop, a CRM that refuses too much. Nothing of that stage is then published.
 
 How to rerun it: clear the failed task, or trigger the DAG again with the same ``ds``.
 What was published stays; a day run twice gives the same tables and sends nothing new.
+A task of a run after which another was begun is refused: trigger the DAG again.
 """
 
 import os

@@ -1,10 +1,11 @@
 """Between Airflow and the pipeline: what a task calls, and Airflow in this process."""
 
+import contextlib
 import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 DAG_ID = "daily_segments"
 Listener = Callable[[str, str, str], None]
 _listeners: list[Listener] = []
+_errors: list[str] = []
 
 
 class RunFailedError(RuntimeError):
@@ -37,13 +39,14 @@ def tenant_of_environment() -> Tenant:
 def start_run(
     requested: str | None, data_interval_start: datetime | None, external_id: str
 ) -> str:
-    """Open the run of the day asked for, else of the scheduled interval; its id."""
+    """Open the run of the day asked for, else of the scheduled interval; its id.
+
+    Where another process has the tenant, the scheduler tries again after a while.
+    """
     tenant = tenant_of_environment()
-    try:
+    with _final_if(ConfigError, ValueError):
         ds = run_date(requested, data_interval_start, tenant.world.timezone)
         return pipeline.start(tenant, ds, external_id)
-    except (ConfigError, ValueError) as error:
-        raise _final(error) from error
 
 
 def run_step(action: str, stage: str, run_id: str) -> None:
@@ -55,8 +58,15 @@ def run_step(action: str, stage: str, run_id: str) -> None:
     tenant = tenant_of_environment()
     tenant.ensure_pseudonym_key()
     _tell(stage, action, "start")
-    try:
-        done: object
+    done: object
+    with _final_if(
+        GateFailed,
+        ConfigError,
+        IngestStoppedError,
+        TransformError,
+        SyncError,
+        runs.RunOvertakenError,
+    ):
         if action == "sync":
             done = pipeline.sync(tenant, run_id)
         elif action == "finish":
@@ -65,15 +75,6 @@ def run_step(action: str, stage: str, run_id: str) -> None:
         else:
             done = getattr(pipeline, action)(tenant, run_id, stage)
         log.info("%s of run %s, stage %s: %s", action, run_id, stage, done or "done")
-    except (
-        GateFailed,
-        ConfigError,
-        IngestStoppedError,
-        TransformError,
-        SyncError,
-    ) as error:
-        _tell(stage, action, "failed")
-        raise _final(error) from error
     _tell(stage, action, "done")
 
 
@@ -89,6 +90,7 @@ def explain_failure(context: Any) -> None:
     if run_id:
         tenant = tenant_of_environment()
         try:
+            pipeline.give_up(tenant, run_id, instance.task_id.partition(".")[0])
             page = pipeline.report(tenant, run_id)
             told += f" The report of the failed run: {page}"
         except Exception as error:
@@ -153,48 +155,70 @@ def _airflow_version() -> str:
     return version("apache-airflow")
 
 
-def run_days(tenant: Tenant, days: Sequence[date], listener: Listener) -> list[str]:
+def run_days(
+    tenant: Tenant,
+    days: Sequence[date],
+    listener: Listener,
+    *,
+    take_over: bool = False,
+) -> list[str]:
     """Run the DAG for each day, forward in time, in this process; the run ids.
 
-    Raises ``RunFailedError`` at the first day that fails, with what stopped it.
+    Raises ``RunFailedError`` at the first day that fails, with what stopped it, and
+    ``RunInProgressError`` where another run has the tenant, as ``runs.hold`` does.
     """
-    prepare_airflow(tenant)
-    dag = _load_dag()
-    for task in dag.tasks:
-        task.retries = (
-            0  # the person at the terminal is told at once, and runs it again
-        )
-    _listeners.append(listener)
-    done = []
+    done: list[str] = []
     already = clock.process_seconds()
-    try:
-        for ds in sorted(days):
-            watch = clock.Stopwatch()
-            state = dag.test(run_conf={"ds": ds.isoformat()}).state
-            with tenant.warehouse.connection("look up the run") as con:
-                run_id = runs.newest_run_id(con, ds)
-                why = con.execute(
-                    "select failed_stage, error from audit.runs where run_id = ?",
-                    [run_id],
-                ).fetchone()
-            if str(state) != "success":
-                stage, error = why or (None, None)
-                if run_id is not None and error is None:
-                    told = f"a task failed; its log is in {tenant.home / 'logs'}"
-                    pipeline.fail(tenant, run_id, stage or "start", told)
-                raise RunFailedError(
-                    f"{ds}: the run stopped in stage {stage or 'start'}.\n"
-                    f"{error or 'The log lies under ' + os.environ['AIRFLOW_HOME']}"
-                )
-            done.append(str(run_id))
-            with tenant.warehouse.connection("record the fixed cost") as con:
-                runs.note_fixed_cost(
-                    con, runs.get_run(tenant, str(run_id)), already + watch.seconds
-                )
-            already = 0.0
-    finally:
-        _listeners.remove(listener)
+    with runs.hold(tenant, f"runs of {min(days)} to {max(days)}", take_over=take_over):
+        prepare_airflow(tenant)
+        dag = _load_dag()
+        for task in dag.tasks:
+            # The person at the terminal is told at once, and runs it again.
+            task.retries = 0
+        _listeners.append(listener)
+        try:
+            for ds in sorted(days):
+                watch = clock.Stopwatch()
+                done.append(_run_one(tenant, dag, ds))
+                with tenant.warehouse.connection("record the fixed cost") as con:
+                    runs.note_fixed_cost(
+                        con, runs.get_run(tenant, done[-1]), already + watch.seconds
+                    )
+                already = 0.0
+        finally:
+            _listeners.remove(listener)
     return done
+
+
+def _run_one(tenant: Tenant, dag: Any, ds: date) -> str:
+    """Run the DAG for one day; the id of the run. Raises ``RunFailedError``."""
+    _errors.clear()
+    before, _, _ = _newest(tenant)
+    state = str(dag.test(run_conf={"ds": ds.isoformat()}).state)
+    run_id, stage, error = _newest(tenant)
+    if run_id is not None and run_id != before:
+        if state == "success":
+            return run_id
+        pipeline.give_up(tenant, run_id, stage or "start")
+    else:
+        stage = error = None
+    said = error or "\n".join(_errors) or "no task said why"
+    raise RunFailedError(
+        f"{ds}: the run stopped in stage {stage or 'start'}.\n{said}\n"
+        f"The log is {tenant.home / 'logs' / 'run.log'}"
+    )
+
+
+def _newest(tenant: Tenant) -> tuple[str | None, str | None, str | None]:
+    """The newest attempt, the stage in which it failed, and why."""
+    if not tenant.warehouse.path.exists():
+        return None, None, None
+    with tenant.warehouse.connection("look up the run") as con:
+        run_id = runs.newest_run_id(con)
+        found = con.execute(
+            "select failed_stage, error from audit.runs where run_id = ?", [run_id]
+        ).fetchone()
+    return (run_id, *(found or (None, None)))
 
 
 def _load_dag() -> Any:
@@ -214,7 +238,15 @@ def _tell(stage: str, action: str, state: str) -> None:
         listener(stage, action, state)
 
 
-def _final(error: Exception) -> Exception:
+@contextlib.contextmanager
+def _final_if(*kinds: type[Exception]) -> Iterator[None]:
+    """Let errors of these kinds end the task for good: trying again mends none."""
     from airflow.sdk.exceptions import AirflowFailException
 
-    return AirflowFailException(secrets.hide(f"{type(error).__name__}: {error}"))
+    try:
+        yield
+    except Exception as error:
+        _errors.append(secrets.hide(f"{type(error).__name__}: {error}"))
+        if isinstance(error, kinds):
+            raise AirflowFailException(_errors[-1]) from error
+        raise

@@ -20,7 +20,7 @@ from strata.config.loader import read_yaml
 from strata.ingest.manifest import Load, Manifest, SetAside, manifest_hash
 from strata.run import Run
 from strata.tenant import Tenant
-from strata.warehouse.tables import PYTHON_TABLES, TableSpec
+from strata.warehouse.tables import PYTHON_TABLES, STAGES, TableSpec
 
 Progress = Callable[[str], None]
 
@@ -30,11 +30,16 @@ def _quiet(_: str) -> None:
 
 
 @contextlib.contextmanager
-def _timed(tenant: Tenant, run_id: str, stage: str) -> Iterator[Run]:
+def _timed(
+    tenant: Tenant,
+    run_id: str,
+    stage: str,
+    look_up: Callable[[Tenant, str], Run] = runs.take_up,
+) -> Iterator[Run]:
     """The run, its time in the stage recorded; a failure is noted with its stage."""
     watch = clock.Stopwatch()
-    run = runs.get_run(tenant, run_id)
-    with tenant.warehouse.hold(f"{stage} of {run.ds}"):
+    with tenant.warehouse.hold(f"{stage} of {run_id}"):
+        run = look_up(tenant, run_id)
         try:
             yield run
         except Exception as error:
@@ -192,11 +197,11 @@ def _comments(
 
 
 def report(tenant: Tenant, run_id: str) -> Path:
-    """Write the report page and the Data Docs of a run; the page's path."""
+    """Write the report page and the Data Docs of a run, any run; the page's path."""
     from strata.quality import build_data_docs
     from strata.report import summarise, write_report
 
-    with _timed(tenant, run_id, "publish") as run:
+    with _timed(tenant, run_id, "publish", runs.get_run) as run:
         build_data_docs(run)
         with tenant.warehouse.connection("write the report") as con:
             runs.note(con, run, paths=runs.default_paths(tenant, run))
@@ -212,23 +217,35 @@ def fail(tenant: Tenant, run_id: str, stage: str, error: str) -> None:
         runs.close_run(con, run, "failed", failed_stage=stage, error=told)
 
 
+def give_up(tenant: Tenant, run_id: str, stage: str) -> None:
+    """Call an attempt failed whose task was killed and could not say so itself."""
+    with tenant.warehouse.connection("record a failure") as con:
+        row = con.execute(
+            "select 1 from audit.runs where run_id = ? and status = 'running'",
+            [run_id],
+        ).fetchone()
+    if row is not None:
+        fail(tenant, run_id, stage, "the process of a task ended before it could")
+
+
 def run_day(
     tenant: Tenant, ds: date, progress: Progress = _quiet, *, is_synced: bool = True
 ) -> str:
     """The whole run of one day in this process, without a scheduler; its id."""
-    run_id = start(tenant, ds)
-    for stage in ("ingest", "staging", "identity", "features", "segments", "publish"):
-        progress(stage)
-        build(tenant, run_id, stage)
-        gate(tenant, run_id, stage)
-        promote(tenant, run_id, stage)
-    if is_synced:
-        progress("write back to the CRM")
-        sync(tenant, run_id)
-    serve(tenant, run_id)
-    progress("report")
-    report(tenant, run_id)
-    return run_id
+    with runs.hold(tenant, f"run of {ds}"):
+        run_id = start(tenant, ds)
+        for stage in STAGES:
+            progress(stage)
+            build(tenant, run_id, stage)
+            gate(tenant, run_id, stage)
+            promote(tenant, run_id, stage)
+        if is_synced:
+            progress("write back to the CRM")
+            sync(tenant, run_id)
+        serve(tenant, run_id)
+        progress("report")
+        report(tenant, run_id)
+        return run_id
 
 
 def _is_done(tenant: Tenant, run: Run, stage: str) -> bool:

@@ -1,7 +1,14 @@
-"""The record of runs: one row an attempt in ``audit.runs``, failed ones kept."""
+"""The record of runs: one row an attempt in ``audit.runs``, failed ones kept.
 
+One run at a time has a tenant, from its start to its end. A run in one process proves
+that it lives by a lock that dies with the process. A scheduler's run has no process
+that lasts; it is under way while its record says so.
+"""
+
+import contextlib
 import json
 import resource
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,10 +18,37 @@ import duckdb
 from strata import clock
 from strata.run import Run
 from strata.tenant import Tenant
+from strata.warehouse.lease import Lease, WarehouseBusyError
+
+_GLANCE_SECONDS = 2.0
+_STEP_SECONDS = 600.0
 
 
 class UnknownRunError(LookupError):
     """No attempt of that name is recorded."""
+
+
+class RunInProgressError(WarehouseBusyError):
+    """Another run has the tenant."""
+
+
+class RunOvertakenError(RuntimeError):
+    """Another run was begun after this one, which cannot go on."""
+
+
+@contextlib.contextmanager
+def hold(tenant: Tenant, purpose: str, *, take_over: bool = False) -> Iterator[None]:
+    """Keep the tenant for runs of this process while the block runs.
+
+    The system ends the hold with the process, however it dies: a killed run is simply
+    run again. Raises ``RunInProgressError`` where another process has the tenant, and
+    where a scheduler's run has not ended, unless ``take_over``: then the step in hand
+    is waited for, and the next one is refused.
+    """
+    with _alone(tenant, purpose):
+        if tenant.warehouse.path.exists():
+            _end_scheduled(tenant, take_over)
+        yield
 
 
 def open_run(tenant: Tenant, ds: date, external_id: str | None = None) -> Run:
@@ -22,9 +56,100 @@ def open_run(tenant: Tenant, ds: date, external_id: str | None = None) -> Run:
 
     An attempt that was running when its process died is marked ``interrupted``. The
     same ``external_id`` (the scheduler's name for this run) gives the same attempt
-    again, so that a retried task does not open a second one.
+    again, so that a retried task does not open a second one; another one takes over,
+    since the scheduler starts no run before the last has ended. Raises
+    ``RunInProgressError`` as :func:`hold` does.
     """
-    tenant.home.mkdir(parents=True, exist_ok=True)
+    if _lock(tenant).is_ours:
+        # The scheduler lives in this process and ends with it.
+        return _open(tenant, ds, None)
+    keep = hold if external_id is None else _alone
+    with keep(tenant, f"start of {ds}"):
+        return _open(tenant, ds, external_id)
+
+
+def take_up(tenant: Tenant, run_id: str) -> Run:
+    """The attempt called ``run_id``, for a step of it to begin.
+
+    One that had failed is under way again. Raises ``UnknownRunError``, and
+    ``RunOvertakenError`` where another attempt was begun since, at any day.
+    """
+    with tenant.warehouse.connection("take up a run") as con:
+        run = _read(con, tenant, run_id)
+        row = con.execute(
+            "select status, (select max(_run_id) from ops.run_dates)"
+            " from audit.runs where run_id = ?",
+            [run_id],
+        ).fetchone()
+        if row is None or row[0] == "interrupted" or row[1] != run_id:
+            raise RunOvertakenError(
+                f"run {run_id} cannot go on: another run of world "
+                f"{tenant.world_name!r} was begun since. Run the day again: "
+                "`strata run`, or trigger the DAG with the same ds"
+            )
+        con.execute(
+            "update audit.runs set status = 'running', failed_stage = null,"
+            " error = null, _ended_at = null where run_id = ? and status = 'failed'",
+            [run_id],
+        )
+        return run
+
+
+def _lock(tenant: Tenant) -> Lease:
+    return Lease(tenant.home / "warehouse" / "run")
+
+
+@contextlib.contextmanager
+def _alone(tenant: Tenant, purpose: str) -> Iterator[None]:
+    """The lock of the tenant's run, or at once an error that says who has it."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(_lock(tenant).hold(purpose, wait_seconds=0))
+        except WarehouseBusyError as busy:
+            raise RunInProgressError(
+                f"a run of world {tenant.world_name!r} is under way: {busy.owner}. "
+                "Wait for it to end, or stop that process: a run that was stopped or "
+                "killed is simply run again",
+                busy.owner,
+            ) from None
+        yield
+
+
+def _end_scheduled(tenant: Tenant, take_over: bool) -> None:
+    """Mark a scheduler's run that has not ended as interrupted, or refuse to."""
+    wait_seconds = _STEP_SECONDS if take_over else _GLANCE_SECONDS
+    with tenant.warehouse.hold("look for a scheduled run", wait_seconds):
+        tenant.warehouse.migrate()
+        with tenant.warehouse.connection("look for a scheduled run") as con:
+            row = con.execute(
+                "select run_id, external_id, _started_at from audit.runs"
+                " where status = 'running' and external_id is not null"
+                " order by _started_at desc limit 1"
+            ).fetchone()
+            if row is None:
+                return
+            if take_over:
+                _interrupt(con)
+                return
+    run_id, external_id, started_at = row
+    owner = f"Airflow ({external_id}, since {started_at:%Y-%m-%d %H:%M:%S} UTC)"
+    raise RunInProgressError(
+        f"run {run_id} of world {tenant.world_name!r} is under way: {owner}. Wait for "
+        "it to end. If it is dead, or is not to go on, `strata run --take-over` ends "
+        "it: its next task is refused",
+        owner,
+    )
+
+
+def _interrupt(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute(
+        "update audit.runs set status = 'interrupted', _ended_at = ?"
+        " where status = 'running'",
+        [clock.now_naive()],
+    )
+
+
+def _open(tenant: Tenant, ds: date, external_id: str | None) -> Run:
     tenant.warehouse.migrate()
     newest = tenant.warehouse.newest_published()
     with tenant.warehouse.connection(f"open a run of {ds}") as con:
@@ -36,11 +161,7 @@ def open_run(tenant: Tenant, ds: date, external_id: str | None = None) -> Run:
             ).fetchone()
             if row is not None:
                 return _read(con, tenant, str(row[0]))
-        con.execute(
-            "update audit.runs set status = 'interrupted', _ended_at = ?"
-            " where status = 'running'",
-            [clock.now_naive()],
-        )
+        _interrupt(con)
         attempt, previous = _numbers(con, ds)
         run_id = f"{ds}.{attempt}"
         con.execute(

@@ -267,12 +267,15 @@ def test_a_run_killed_and_begun_anew_is_as_if_nobody_had(
     assert rows(tenant, RUNS, TODAY) == [(killed, "interrupted"), (run_id, "succeeded")]
 
 
-def strata_run(tenant: Tenant) -> subprocess.Popen[bytes]:
+def strata_run(
+    tenant: Tenant, told_to: int = subprocess.DEVNULL
+) -> subprocess.Popen[str]:
     """``strata run`` of today, through Airflow, in a process group of its own."""
     return subprocess.Popen(
         [str(STRATA), "run", "--ds", str(TODAY)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stdout=told_to,
+        stderr=subprocess.STDOUT,
+        text=True,
         start_new_session=True,
         env={
             **{k: v for k, v in os.environ.items() if "AIRFLOW" not in k},
@@ -285,12 +288,17 @@ def strata_run(tenant: Tenant) -> subprocess.Popen[bytes]:
 def test_a_run_killed_in_airflow_and_begun_anew_is_as_if_nobody_had(
     yesterday: Tenant, before: Figures, unkilled: Figures, tmp_path: Path
 ) -> None:
+    """While it lives a second command is refused; once it is dead, none is."""
     tenant = copy_of(yesterday, tmp_path)
     lease = tenant.home / "warehouse" / "lease"
     process = strata_run(tenant)
     while f"features of {TODAY}" not in lease.read_text("utf-8"):
         assert process.poll() is None, "it ended before its features"
         time.sleep(0.05)
+    second = strata_run(tenant, told_to=subprocess.PIPE)
+    told, _ = second.communicate()
+    assert second.returncode == 1 and f"under way: process {process.pid} " in told
+    assert process.poll() is None, "it is not disturbed"
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     owner = json.loads(lease.read_text("utf-8"))

@@ -87,6 +87,13 @@ def run(
     until: Annotated[
         str | None, typer.Option(help="Run every day from --ds to this one.")
     ] = None,
+    take_over: Annotated[
+        bool,
+        typer.Option(
+            "--take-over",
+            help="End a scheduled run that is dead or is not to go on, and run.",
+        ),
+    ] = False,
 ) -> None:
     """Run the DAG daily_segments for a day (or a range) in this process.
 
@@ -106,16 +113,14 @@ def run(
             )
         days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
         assert tenant.data is not None
-        _run_days(tenant, days)
+        _run_days(tenant, days, take_over)
 
 
-def _run_days(tenant: Tenant, days: list[date]) -> None:
-    from strata.orchestration import RunFailedError, prepare_airflow, run_days
+def _run_days(tenant: Tenant, days: list[date], take_over: bool) -> None:
+    from strata.orchestration import RunFailedError, run_days
 
     with _progress() as bar, _quietly(tenant):
-        task = bar.add_task("set up Airflow", total=len(days) * _STEPS)
-        prepare_airflow(tenant)
-        bar.update(task, description="start")
+        task = bar.add_task("start Airflow", total=len(days) * _STEPS)
 
         def listen(stage: str, action: str, state: str) -> None:
             if state == "start":
@@ -125,7 +130,7 @@ def _run_days(tenant: Tenant, days: list[date]) -> None:
 
         failure = None
         try:
-            run_days(tenant, days, listen)
+            run_days(tenant, days, listen, take_over=take_over)
         except RunFailedError as error:
             failure = error
     if failure is not None:

@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import json
 import os
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -20,11 +21,15 @@ _POLL_SECONDS = 0.1
 
 
 class WarehouseBusyError(RuntimeError):
-    """Somebody else holds the warehouse."""
+    """Somebody else holds the warehouse. ``owner`` says who, in words."""
+
+    def __init__(self, told: str, owner: str) -> None:
+        super().__init__(told)
+        self.owner = owner
 
 
 class Lease:
-    """An exclusive hold on one warehouse, for processes and threads alike.
+    """An exclusive hold on one thing, for processes and threads alike.
 
     Re-entrant within the thread that has it, so that a stage may call another
     function that takes it too.
@@ -34,6 +39,11 @@ class Lease:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether a thread of this process has it."""
+        return any(path == self.path.resolve() for path, _ in self._held)
 
     @contextlib.contextmanager
     def hold(self, purpose: str, wait_seconds: float = 600.0) -> Iterator[None]:
@@ -54,7 +64,12 @@ class Lease:
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             self._acquire(descriptor, wait_seconds)
-            owner = {"pid": os.getpid(), "purpose": purpose, "since": f"{clock.now()}"}
+            owner = {
+                "pid": os.getpid(),
+                "host": socket.gethostname(),
+                "purpose": purpose,
+                "since": f"{clock.now():%Y-%m-%d %H:%M:%S} UTC",
+            }
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, json.dumps(owner).encode(), 0)
             self._held[key] = 1
@@ -76,10 +91,11 @@ class Lease:
                     time.sleep(_POLL_SECONDS)
             else:
                 return
+        owner = self._owner(descriptor)
         raise WarehouseBusyError(
-            f"the warehouse beside {self.path} is in use by {self._owner(descriptor)}: "
-            "wait for it to end, or stop it; read the published copy under serving/ "
-            "meanwhile"
+            f"the warehouse beside {self.path} is in use by {owner}: wait for it to "
+            "end, or stop it; read the published copy under serving/ meanwhile",
+            owner,
         )
 
     @staticmethod
@@ -88,4 +104,7 @@ class Lease:
             owner = json.loads(os.pread(descriptor, 4096, 0))
         except ValueError:
             return "another process"
-        return f"process {owner['pid']} ({owner['purpose']}, since {owner['since']})"
+        return (
+            f"process {owner['pid']} ({owner['purpose']}, on {owner['host']} since "
+            f"{owner['since']})"
+        )

@@ -63,7 +63,8 @@ create table staging.order_lines (order_id varchar, line_no bigint, sku varchar,
     _run_id varchar);
 create table staging.touches (touch_id varchar, system varchar, touchpoint varchar,
     person_entity varchar, person_key varchar, campaign varchar, "cost" decimal(18,4),
-    event_at timestamp, known_at timestamp, _run_id varchar);
+    event_at timestamp, known_at timestamp, is_opened boolean, is_clicked boolean,
+    opened_at timestamp, clicked_at timestamp, _run_id varchar);
 create table staging.tickets (ticket_id varchar, system varchar, touchpoint varchar,
     person_entity varchar, person_key varchar, category varchar, status varchar,
     opened_at timestamp, first_response_at timestamp, resolved_at timestamp,
@@ -209,7 +210,8 @@ class Company:
             "event_at": at,
         }
         name = f"{system}:{self.written}"
-        self.insert("staging.touches", touch_id=name, **row)
+        unread = {"is_opened": False, "is_clicked": False}
+        self.insert("staging.touches", touch_id=name, **unread, **row)
         self.insert(
             "staging.events",
             event_id=name,
@@ -292,6 +294,14 @@ class Company:
             opened_at=at,
         )
 
+    def reads_all(self, at: datetime) -> None:
+        """Every message, as its newest version says."""
+        self.con.execute(
+            "update staging.touches set is_opened = true, is_clicked = true,"
+            " opened_at = $at, clicked_at = $at where event_at < $at",
+            {"at": at},
+        )
+
     def is_answered(self, at: datetime) -> None:
         """Every ticket, as its newest version says."""
         self.con.execute(
@@ -347,6 +357,7 @@ def tell_the_future(company: Company) -> None:
     """From the first moment after DS: everything that could leak, for everybody."""
     company.cancels(END, ordered_after=END - timedelta(days=4))
     company.is_answered(END)
+    company.reads_all(END)
     company.judges(MINI_OF_BEN, 0, END)
     company.invites(MEMBER_ANN, DEVICE, END)
     company.advertises(NEXT_DS)

@@ -1,12 +1,13 @@
 -- Grain: touch_id.
 -- Every contact of marketing up to the end of the newest ds, with the user of that
--- day. Touches of nobody known stay, without a user.
+-- day, and whether it was read by then. Touches of nobody known stay, without a user.
 with
 
 newest as (
 
     select
         ds,
+        ends_at,
         timezone
     from {{ source("ops", "run_dates") }}
     where ds = {{ newest_day() }}
@@ -36,7 +37,11 @@ touches as (
         campaign,
         cost,
         event_at,
-        known_at
+        known_at,
+        is_opened,
+        is_clicked,
+        opened_at,
+        clicked_at
     from {{ source("staging", "touches") }}
 
 ),
@@ -55,7 +60,12 @@ dated as (
         touches.cost,
         touches.event_at,
         touches.known_at,
+        touches.is_opened,
+        touches.is_clicked,
+        touches.opened_at,
+        touches.clicked_at,
         newest.ds,
+        newest.ends_at,
         {{ local_date("touches.event_at", "newest.timezone") }} as event_on
     from touches
     cross join newest
@@ -75,6 +85,13 @@ final as (
         dated.event_at,
         dated.event_on,
         dated.known_at,
+        case when dated.opened_at >= dated.ends_at then false else dated.is_opened end
+            as is_opened,
+        case when dated.clicked_at >= dated.ends_at then false else dated.is_clicked end
+            as is_clicked,
+        case when dated.opened_at < dated.ends_at then dated.opened_at end as opened_at,
+        case when dated.clicked_at < dated.ends_at then dated.clicked_at end
+            as clicked_at,
         {{ run_id() }} as _run_id
     from dated
     left join records

@@ -19,7 +19,11 @@ final as (
         campaign,
         {{ to_decimal("null") }} as cost,
         event_at,
-        known_at
+        known_at,
+        case when event_type = 'message_read' then true end as is_opened,
+        cast(null as boolean) as is_clicked,
+        case when event_type = 'message_read' then event_at end as opened_at,
+        cast(null as timestamp) as clicked_at
     from events
     where event_type = 'message_read' or campaign is not null
 

@@ -14,6 +14,10 @@ touches as (
         "cost",
         "event_at",
         "known_at",
+        "is_opened",
+        "is_clicked",
+        "opened_at",
+        "clicked_at",
     ]) }}
 
 ),
@@ -30,6 +34,10 @@ final as (
         cost,
         event_at,
         known_at,
+        is_opened,
+        is_clicked,
+        opened_at,
+        clicked_at,
         {{ run_id() }} as _run_id
     from touches
 

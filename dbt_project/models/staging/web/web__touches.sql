@@ -20,9 +20,9 @@ final as (
         {{ to_decimal("null") }} as cost,
         event_at,
         known_at,
-        cast(null as boolean) as is_opened,
+        case when event_type = 'message_read' then true end as is_opened,
         cast(null as boolean) as is_clicked,
-        cast(null as timestamp) as opened_at,
+        case when event_type = 'message_read' then event_at end as opened_at,
         cast(null as timestamp) as clicked_at
     from events
     where event_type = 'message_read' or campaign is not null

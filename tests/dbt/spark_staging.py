@@ -1,0 +1,89 @@
+"""Build the stage ``staging`` on Spark from Parquet, as a person with a cluster would.
+
+    python spark_staging.py <project> <folder>
+
+Runs in the environment of ``requirements/spark.lock``. Reads
+``<folder>/{raw,ops}/*.parquet``; what was built lies in ``<folder>/warehouse``.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from dbt.cli.main import dbtRunner
+from pyspark.sql import SparkSession
+from strata.config.identity import IdentityConfig
+from strata.config.loader import read_yaml
+from strata.pseudonyms import Normaliser, PseudonymKey, pseudonym
+
+SETTINGS = {
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.host": "127.0.0.1",
+    "spark.ui.enabled": "false",
+    "spark.sql.ansi.enabled": "true",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.parquet.inferTimestampNTZ.enabled": "false",
+    # A few rows: what is compiled or spread would cost more than it saves.
+    "spark.default.parallelism": "1",
+    "spark.sql.shuffle.partitions": "1",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
+}
+Function = Callable[[str, str | None], str | None]
+
+
+def functions(project: Path) -> dict[str, Function | Callable[[], str]]:
+    """The functions of the pseudonyms, under the names that the macros call."""
+    key = PseudonymKey.from_environment()
+    rules = read_yaml(project / "config" / "identity.yml", IdentityConfig)
+    normalise = Normaliser(rules)
+
+    def normalised(identifier_type: str, value: str | None) -> str | None:
+        return None if value is None else normalise(identifier_type, value)
+
+    def hashed(identifier_type: str, value: str | None) -> str | None:
+        normal = normalised(identifier_type, value)
+        return None if normal is None else pseudonym(key, identifier_type, normal)
+
+    return {
+        "strata_pseudonym": hashed,
+        "strata_normalise": normalised,
+        "strata_key_version": lambda: key.version,
+    }
+
+
+def main(project: Path, folder: Path) -> bool:
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    builder = SparkSession.builder.master("local[2]")
+    for name, value in SETTINGS.items():
+        builder = builder.config(name, value)
+    session = builder.config(
+        "spark.sql.warehouse.dir", str(folder / "warehouse")
+    ).getOrCreate()
+    for name, function in functions(project).items():
+        session.udf.register(name, function)
+    for file in sorted(folder.glob("*/*.parquet")):
+        schema = file.parent.name
+        session.sql(f"create schema if not exists {schema}")
+        session.sql(
+            f"create table {schema}.{file.stem} using parquet location '{file}'"
+        )
+    dbt = project / "dbt_project"
+    options = {
+        "--select": "path:models/staging",
+        "--target": "spark",
+        "--project-dir": dbt,
+        "--profiles-dir": dbt,
+        "--target-path": folder / "target",
+        "--log-path": folder / "logs",
+    }
+    said = [str(part) for pair in options.items() for part in pair]
+    done = dbtRunner().invoke(["run", "--no-version-check", *said])
+    session.stop()
+    return bool(done.success)
+
+
+if __name__ == "__main__":
+    sys.exit(0 if main(Path(sys.argv[1]), Path(sys.argv[2])) else 1)

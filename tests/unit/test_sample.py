@@ -41,6 +41,7 @@ SMALL = SampleConfig.model_validate(
         "days": 30,
         "first_day": "2025-11-01",
         "behaviour": {"orders_a_year": 90, "refunded_orders": 0.3},
+        "incidents": {"outage_day": 9, "resent_day": 12, "new_column_day": 15},
         "dirt": {
             **{"late_rows": 0.1, "very_late_rows": 0.03},
             **{"duplicate_rows": 0.05, "broken_rows": 0.02},
@@ -59,6 +60,7 @@ RICH = SampleConfig.model_validate(
             **{"sessions_a_year": 120, "phone_changes_a_year": 1.5},
         },
         "consent": {"withdrawals_a_year": 1.0},
+        "contacts": {"duplicate_customers": 0.3},
         "dirt": {
             **{"late_rows": 0.05, "very_late_rows": 0.01, "duplicate_rows": 0.02},
             **{"broken_rows": 0.01, "shared_phones": 0.1, "shared_devices": 0.3},
@@ -235,7 +237,7 @@ advance(place / "world", place / "crm" / "crm.db", config, config.day(config.day
 @pytest.mark.parametrize(
     ("what", "nth", "days_in_crm"),
     [
-        pytest.param("file", 60, 6, id="with a file written but not yet in place"),
+        pytest.param("file", 90, 5, id="with a file written but not yet in place"),
         pytest.param("crm", 6, 5, id="within the transaction of the CRM"),
         pytest.param("marker", 9, 9, id="after the CRM, before the day is complete"),
     ],
@@ -280,9 +282,14 @@ def test_another_seed_is_another_world(tmp_path: Path, whole: dict[str, str]) ->
     place = Place(tmp_path)
     place.advance(SMALL.model_copy(update={"seed": 12}), last_day(SMALL))
     other = place.content()
-    # The table of segments is empty in both.
     same = {name for name in whole if other.get(name) == whole[name]}
-    assert same == {"crm.strata_segments"}
+    # The table of segments is empty in both, and what is set needs no chance.
+    assert {name.rpartition("/")[0] or name for name in same} <= {
+        "crm.strata_segments",
+        *(f"truth/{name}" for name in ("calendar", "campaigns", "channels")),
+        "truth/incidents",
+        "landing/ads/costs",  # a day without a click costs nothing
+    }
 
 
 def test_a_world_keeps_the_settings_it_was_begun_with(tmp_path: Path) -> None:
@@ -347,14 +354,16 @@ def test_every_file_has_the_columns_that_the_sources_declare(rich: Place) -> Non
         for path in (rich.world / "landing" / entity.title).iterdir():
             assert path.name.endswith(f".{entity.suffix}")
             assert list(_read(path)[0]) == columns
-    for table in ("customers", "consents"):
+    for table in ("customers", "consents", "merges"):
         columns = list(declared["crm"]["entities"][table]["columns"])
         assert sorted(rich.table(table)[0]) == sorted(columns)
 
 
 def test_the_committed_settings_end_on_the_last_of_october_2026() -> None:
     config = read_yaml(ROOT / "config" / "sample.yml", SampleConfig)
-    assert config == SampleConfig()
+    assert config.model_copy(update={"delivers": SampleConfig().delivers}) == (
+        SampleConfig()
+    )
     assert last_day(config) == date(2026, 10, 31)
 
 
@@ -385,8 +394,9 @@ def test_no_row_arrives_before_the_day_on_which_it_happened(rich: Place) -> None
             day = _local_day(row[column])
             if day is not None and day >= RICH.first_day:
                 waits[(row["arrived_on"] - day).days] += 1
-    # In time, one to three days late, ten days late; one more where sent twice.
-    assert {0, 1, 2, 3, 4, 10} <= set(waits) <= {0, 1, 2, 3, 4, 10, 11}
+    # In time, one to three days late, ten days late; one more where sent twice. A
+    # refund waits for its order, which may be late itself.
+    assert {0, 1, 2, 3, 10} <= set(waits) <= set(range(12))
     assert waits[0] > 0.9 * waits.total()
 
 
@@ -464,7 +474,9 @@ def test_broken_rows_are_those_that_the_truth_names(rich: Place) -> None:
                     told = (entity.system, entity.name, "/".join(key), column, text)
                     broken[*told, str(row["arrived_on"])] += 1
     named = Counter(
-        tuple(str(value) for value in row.values()) for row in rich.rows("truth/faults")
+        tuple(str(value) for value in row.values())[1:]
+        for row in rich.rows("truth/faults")
+        if row["kind"] == "broken"
     )
     assert broken == named
     assert broken.total() > 50
@@ -476,7 +488,7 @@ def test_rows_come_twice_and_orders_come_again_in_a_newer_version(rich: Place) -
         for row in rich.rows("store/orders")
     ]
     texts = Counter(json.dumps(row, sort_keys=True) for row in orders)
-    assert sum(count > 1 for count in texts.values()) > 5
+    assert sum(count > 1 for count in texts.values()) > 3
     versions: dict[str, Table] = {}
     for text in texts:
         row = json.loads(text)

@@ -6,8 +6,7 @@ import numpy as np
 
 from strata.sample import vocabulary
 from strata.sample.chance import Ints, pick
-from strata.sample.entities import Row
-from strata.sample.population import Population
+from strata.sample.traits import Population
 from strata.sample.writing import amounts, texts
 
 
@@ -33,21 +32,24 @@ class Baskets:
         """What was paid for a line."""
         return self.quantity * self.unit_cents - self.discount_cents
 
-    def rows(self, ids: list[str]) -> list[Row]:
-        """The lines as the store and the tills write them; ``ids`` of the purchases."""
-        return list(
-            zip(
-                [ids[purchase] for purchase in self.purchase.tolist()],
-                texts(self.line_no.tolist()),
-                self.sku,
-                [vocabulary.CATEGORIES[c] for c in self.category.tolist()],
-                texts(self.quantity.tolist()),
-                amounts(self.unit_cents),
-                amounts(self.discount_cents),
-                amounts(self.cost_cents),
-                strict=True,
-            )
-        )
+    def totals(self, purchases: int) -> Ints:
+        """What was paid for each purchase."""
+        sums = np.bincount(self.purchase, self.net_cents, purchases)
+        return sums.astype(np.int64)
+
+    def columns_of(self, ids: list[str]) -> list[list[str]]:
+        """The lines as store and tills write them; ``ids`` are the purchases'."""
+        names = vocabulary.CATEGORIES
+        return [
+            [ids[purchase] for purchase in self.purchase.tolist()],
+            texts(self.line_no.tolist()),
+            self.sku,
+            [names[c] for c in self.category.tolist()],
+            texts(self.quantity.tolist()),
+            amounts(self.unit_cents),
+            amounts(self.discount_cents),
+            amounts(self.cost_cents),
+        ]
 
 
 def fill(persons: Population, buyers: Ints, rng: np.random.Generator) -> Baskets:

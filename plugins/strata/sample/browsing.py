@@ -1,14 +1,24 @@
-"""Sessions in the app and in the mini programs, as events."""
+"""Sessions in the app, in the mini programs and on the web, as events."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from strata.sample import vocabulary
 from strata.sample.baskets import liked_categories
-from strata.sample.chance import Bools, Floats, Ints, Stream, pick
-from strata.sample.entities import APP_EVENTS, MINI_EVENTS, Batch, Row
+from strata.sample.chance import (
+    Bools,
+    Floats,
+    Ints,
+    Stream,
+    happening,
+    pick,
+    seconds_of_day,
+)
+from strata.sample.entities import APP_EVENTS, MINI_EVENTS, WEB_EVENTS, Batch, Entity
 from strata.sample.faults import lateness
+from strata.sample.keys import Texts
 from strata.sample.seasons import sessions_factor
 from strata.sample.today import Today
 from strata.sample.writing import LAST_SECOND
@@ -40,26 +50,21 @@ class _Sessions:
 class _Events:
     """The events of a day in one system; ``session`` is the index of the session.
 
-    ``tails`` are the columns that both systems share, from the category on.
+    ``tails`` are the columns that all systems share, from the category on.
     """
 
     session: Ints
     event_types: list[str]
     event_at: list[str]
-    tails: list[Row]
+    tails: tuple[list[Any], ...]
 
 
-def browsing(today: Today) -> list[Batch]:
-    """The events of one day, clean, by arrival."""
-    return [_app_events(today), _mini_events(today)]
-
-
-def _app_events(today: Today) -> Batch:
+def app_events(today: Today) -> list[Batch]:
     """Events of the app; a guest, or who has not logged in, shows a device only."""
     rng = today.rng(Stream.APP_EVENTS)
     membership, keys = today.persons.membership, today.keys
-    joined = membership.app_day <= today.number
-    sessions = _sessions(today, joined, rng)
+    since, liking = membership.app_day, np.ones(len(today.persons))
+    sessions = _sessions(today, since, liking, rng)
     size = len(sessions.person)
     is_anonymous = rng.random(size) < today.config.dirt.anonymous_sessions
     is_anonymous |= membership.is_guest[sessions.person]
@@ -68,64 +73,77 @@ def _app_events(today: Today) -> Batch:
     device = on_second.astype(np.int64)
     accounts = np.where(is_anonymous, np.array(None), keys.app_user_id[sessions.person])
     is_ios = keys.device_is_ios[sessions.person, device]
-    heads: list[Row] = list(
-        zip(
-            accounts.tolist(),
-            keys.device_ids[sessions.person, device].tolist(),
-            [vocabulary.APP_TOUCHPOINTS[0 if ios else 1] for ios in is_ios.tolist()],
-            strict=True,
-        )
+    names = np.array(vocabulary.APP_TOUCHPOINTS, dtype=object)
+    heads = (
+        accounts,
+        keys.device_ids[sessions.person, device],
+        np.where(is_ios, *names),
     )
-    events = _events(today, sessions, rng)
-    rows: list[Row] = [
-        (
-            f"AE{today.number:05d}{number:07d}",
-            *heads[session],
-            events.event_types[number],
-            events.event_at[number],
-            *events.tails[number],
-        )
-        for number, session in enumerate(events.session.tolist())
-    ]
-    return Batch(APP_EVENTS, rows, _arrivals(today, len(rows), rng))
+    return [_batch(today, APP_EVENTS, "AE", sessions, heads, rng)]
 
 
-def _mini_events(today: Today) -> Batch:
+def mini_events(today: Today) -> list[Batch]:
     """Events of the mini programs; the platform always knows who it is."""
     rng = today.rng(Stream.MINI_EVENTS)
     membership = today.persons.membership
-    sessions = _sessions(today, membership.mini_day <= today.number, rng)
-    touchpoints = membership.mini_touchpoint[sessions.person].tolist()
-    heads: list[Row] = list(
-        zip(
-            today.keys.openid[sessions.person].tolist(),
-            [vocabulary.MINI_TOUCHPOINTS[touchpoint] for touchpoint in touchpoints],
-            strict=True,
-        )
+    liking = np.ones(len(today.persons))
+    sessions = _sessions(today, membership.mini_day, liking, rng)
+    names = np.array(vocabulary.MINI_TOUCHPOINTS, dtype=object)
+    heads = (
+        today.keys.openid[sessions.person],
+        names[membership.mini_touchpoint[sessions.person]],
     )
+    return [_batch(today, MINI_EVENTS, "ME", sessions, heads, rng)]
+
+
+def web_events(today: Today) -> list[Batch]:
+    """Events of the web shop: a cookie always, an account in one session of three."""
+    rng, persons = today.rng(Stream.WEB_EVENTS), today.persons
+    membership, circles = persons.membership, persons.circles
+    sessions = _sessions(today, membership.web_day, circles.web_liking, rng)
+    size, person = len(sessions.person), sessions.person
+    is_known = membership.store_day[person] <= today.number
+    logs_in = (rng.random(size) < 0.35) & is_known
+    sessions = _Sessions(person, sessions.starts_at, ~logs_in)
+    is_h5 = rng.random(size) < circles.h5_share[person]
+    names = np.array(vocabulary.WEB_TOUCHPOINTS, dtype=object)
+    heads = (
+        np.array(today.keys.cookies(person, today.number), dtype=object),
+        np.where(logs_in, today.keys.buyer_ids[person, 0], np.array(None)),
+        names[is_h5.astype(np.int64)],
+    )
+    return [_batch(today, WEB_EVENTS, "WE", sessions, heads, rng)]
+
+
+def _batch(
+    today: Today,
+    entity: Entity,
+    prefix: str,
+    sessions: _Sessions,
+    heads: tuple[Texts, ...],
+    rng: np.random.Generator,
+) -> Batch:
     events = _events(today, sessions, rng)
-    rows: list[Row] = [
-        (
-            f"ME{today.number:05d}{number:07d}",
-            *heads[session],
-            events.event_types[number],
-            events.event_at[number],
-            *events.tails[number],
-        )
-        for number, session in enumerate(events.session.tolist())
-    ]
-    return Batch(MINI_EVENTS, rows, _arrivals(today, len(rows), rng))
+    size = len(events.session)
+    columns = (
+        [f"{prefix}{today.number:05d}{number:07d}" for number in range(size)],
+        *(head[events.session].tolist() for head in heads),
+        events.event_types,
+        events.event_at,
+        *events.tails,
+    )
+    late = lateness(rng, size, today.config.dirt)
+    return Batch.of(entity, today.number, columns, late)
 
 
-def _sessions(today: Today, joined: Bools, rng: np.random.Generator) -> _Sessions:
-    persons = today.persons
-    rate = persons.behaviour.session_rate * persons.liveliness(today.number)
-    counts = rng.poisson(rate * sessions_factor(today.day) * joined)
-    person = rng.permutation(np.repeat(np.arange(len(persons)), counts))
-    starts_at = pick(rng, _HOURS, len(person)) * 3600
+def _sessions(
+    today: Today, since: Ints, liking: Floats, rng: np.random.Generator
+) -> _Sessions:
+    rate = today.persons.behaviour.session_rate * liking * today.liveliness
+    person = happening(rng, rate * sessions_factor(today.day) * (since <= today.number))
     return _Sessions(
         person=person,
-        starts_at=starts_at + rng.integers(0, 3600, len(person)),
+        starts_at=seconds_of_day(rng, _HOURS, len(person)),
         is_anonymous=np.zeros(len(person), dtype=np.bool_),
     )
 
@@ -179,27 +197,31 @@ def _tails(
     types: list[str],
     durations: Floats,
     rng: np.random.Generator,
-) -> list[Row]:
+) -> tuple[list[Any], ...]:
     """Category, value (CNY), duration (seconds) and campaign, as the type has them."""
-    size = len(types)
+    size, names = len(types), vocabulary.CATEGORIES
     categories = liked_categories(today.persons, person, rng).tolist()
     spend = today.persons.behaviour.mean_spend[person] * rng.gamma(4.0, 0.25, size)
     values = np.round(np.maximum(spend, 1.0), 2).tolist()
     is_tagged = (rng.random(size) < 0.04).tolist()
-    seconds = durations.tolist()
-    return [
-        (
-            vocabulary.CATEGORIES[categories[n]] if kind in _SHOWS_CATEGORY else None,
-            values[n] if kind in _HAS_VALUE else None,
-            seconds[n] if kind in _HAS_DURATION else None,
-            today.campaign
-            if kind == "message_read" or (is_tagged[n] and kind == "page_view")
-            else None,
-        )
-        for n, kind in enumerate(types)
-    ]
-
-
-def _arrivals(today: Today, size: int, rng: np.random.Generator) -> list[int]:
-    arrivals = today.number + lateness(rng, size, today.config.dirt)
-    return [int(day) for day in arrivals.tolist()]
+    campaign = today.campaign
+    return (
+        [
+            names[c] if kind in _SHOWS_CATEGORY else None
+            for c, kind in zip(categories, types, strict=True)
+        ],
+        [
+            value if kind in _HAS_VALUE else None
+            for value, kind in zip(values, types, strict=True)
+        ],
+        [
+            seconds if kind in _HAS_DURATION else None
+            for seconds, kind in zip(durations.tolist(), types, strict=True)
+        ],
+        [
+            campaign
+            if kind == "message_read" or (tag and kind == "page_view")
+            else None
+            for tag, kind in zip(is_tagged, types, strict=True)
+        ],
+    )

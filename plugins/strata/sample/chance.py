@@ -31,6 +31,25 @@ class Stream(IntEnum):
     MINI_EVENTS = 9
     FAULTS = 10
     REGISTERS = 11
+    REACH = 12
+    TEMPER = 13
+    WEB_EVENTS = 14
+    DRIVES = 15
+    MESSAGES = 16
+    CLICKS = 17
+    COSTS = 18
+    SOCIAL = 19
+    WECOM = 20
+    TICKETS = 21
+    OPINIONS = 22
+    POINTS = 23
+    COUPONS = 24
+    MEETINGS = 25
+    REFERRALS = 26
+    JOINED = 27
+    MOODS = 28
+    REVIEWS = 29
+    GROUPS = 30
 
 
 def generator(seed: int, stream: Stream, day: int) -> np.random.Generator:
@@ -46,6 +65,25 @@ def pick(
     drawn = np.searchsorted(bounds, rng.random(size) * bounds[-1], side="right")
     indices: Ints = np.minimum(drawn, len(bounds) - 1).astype(np.int64)
     return indices
+
+
+def happening(rng: np.random.Generator, rates: Floats) -> Ints:
+    """Who does something today, once for each time, in no order: Poisson by rate.
+
+    Rates are small and persons many: the number of all that happens is drawn first,
+    then whose each is. That is the same law as a Poisson draw for every person.
+    """
+    bounds = np.cumsum(rates)
+    total = float(bounds[-1]) if len(bounds) else 0.0
+    drawn = np.searchsorted(bounds, rng.random(int(rng.poisson(total))) * total)
+    who: Ints = np.minimum(drawn, len(rates) - 1).astype(np.int64)
+    return who
+
+
+def seconds_of_day(rng: np.random.Generator, hours: Sequence[float], size: int) -> Ints:
+    """Seconds of a local day; ``hours`` are 24 weights."""
+    seconds: Ints = pick(rng, hours, size) * 3600 + rng.integers(0, 3600, size)
+    return seconds
 
 
 def days_until(rng: np.random.Generator, yearly_rate: float, size: int) -> Ints:

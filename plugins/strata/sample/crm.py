@@ -1,6 +1,6 @@
 """The CRM of the sample world: a SQLite database that changes by the day.
 
-The world owns ``customers`` and ``consents``. ``strata_segments`` belongs to Strata;
+The world owns ``customers``, ``consents`` and ``merges``. ``strata_segments`` belongs to Strata;
 it is created empty where it is absent and never written here. ``_world_days`` keeps
 which days have been applied, in the same transaction as the changes themselves, so
 that a day is never applied twice, whenever the process is killed.
@@ -28,7 +28,7 @@ from sqlalchemy.pool import NullPool
 
 from strata.sample import vocabulary
 from strata.sample.chance import NEVER, Bools
-from strata.sample.keys import crm_email, crm_phone
+from strata.sample.keys import crm_email, crm_phone, latin_name
 from strata.sample.today import Today
 
 _METADATA = MetaData()
@@ -52,6 +52,9 @@ CUSTOMERS = _table(
 CONSENTS = _table(
     "consents", "consent_id", "customer_id", "purpose", "granted", "changed_at"
 )
+MERGES = _table(
+    "merges", "merge_id", "from_customer_id", "into_customer_id", "merged_at"
+)
 _table(
     "strata_segments",
     "customer_id",
@@ -72,6 +75,7 @@ class Changes:
     joined: list[dict[str, str | None]] = field(default_factory=list)
     updated: list[dict[str, str | None]] = field(default_factory=list)
     consents: list[dict[str, str | None]] = field(default_factory=list)
+    merges: list[dict[str, str | None]] = field(default_factory=list)
 
     def counts(self) -> dict[str, int]:
         """Rows by ``crm/entity``."""
@@ -79,6 +83,7 @@ class Changes:
             "crm/customers": len(self.joined),
             "crm/customer_updates": len(self.updated),
             "crm/consents": len(self.consents),
+            "crm/merges": len(self.merges),
         }
 
 
@@ -124,32 +129,55 @@ def changes_of(today: Today) -> Changes:
     membership, number = today.persons.membership, today.number
     since = np.maximum(membership.crm_day, 0)
     profile, contact = today.persons.profile, today.persons.contact
-    linked_on = np.maximum(membership.crm_day, membership.mini_day)
-    linked_on = linked_on + membership.unionid_lag
     is_changed = (profile.moves_on == number) | (contact.phone_changes_on == number)
-    is_changed |= (linked_on == number) & membership.has_unionid
+    is_changed |= membership.unionid_day == number
     changes = Changes()
     for person in _numbers(since == number):
-        has_unionid = membership.has_unionid[person] and linked_on[person] <= number
-        changes.joined.append(_customer(today, person, bool(has_unionid)))
+        changes.joined.append(_customer(today, person))
+    for person in _numbers(membership.duplicate_day == number):
+        changes.joined.append(_duplicate(today, person))
     for person in _numbers((since < number) & is_changed):
-        has_unionid = membership.has_unionid[person] and linked_on[person] <= number
-        row = _customer(today, person, bool(has_unionid))
+        row = _customer(today, person)
         row["updated_at"] = today.local(_seconds(person, number))[0]
         changes.updated.append(row)
     changes.consents.extend(_consents(today, since == number))
+    for person in _numbers(membership.merged_on == number):
+        first, second = today.keys.customer_ids[person].tolist()
+        changes.merges.append(
+            {
+                "merge_id": f"G{second[1:]}",
+                "from_customer_id": second,
+                "into_customer_id": first,
+                "merged_at": today.local(_seconds(person, number))[0],
+            }
+        )
     return changes
 
 
-def _customer(today: Today, person: int, has_unionid: bool) -> dict[str, str | None]:
+def _duplicate(today: Today, person: int) -> dict[str, str | None]:
+    """The same person taken in once more, by an agent on the phone."""
+    at = today.local(_seconds(person, today.number))[0]
+    row = dict.fromkeys(column.name for column in CUSTOMERS.c)
+    return row | {
+        "customer_id": str(today.keys.customer_ids[person, 1]),
+        "name": latin_name(today.persons, person),
+        "phone": str(today.phone[person]),
+        "owner": f"rep{int(today.persons.profile.owner[person]):02d}",
+        "registered_at": at,
+        "updated_at": at,
+    }
+
+
+def _customer(today: Today, person: int) -> dict[str, str | None]:
     keys, traits = today.keys, today.persons.profile
     membership = today.persons.membership
     lacks_name, lacks_gender, lacks_birth, lacks_city = traits.gaps[person].tolist()
     city, region, _ = vocabulary.CITIES[int(today.city[person])]
     born_on = date(1970, 1, 1) + timedelta(days=int(traits.born_on[person]))
     registered_at = _registered_at(today, person)
+    has_unionid = membership.unionid_day[person] <= today.number
     return {
-        "customer_id": str(keys.customer_id[person]),
+        "customer_id": str(keys.customer_ids[person, 0]),
         "name": None if lacks_name else str(keys.name[person]),
         "phone": crm_phone(today.persons, today.phone, person),
         "email": crm_email(keys, today.persons, person),
@@ -178,7 +206,7 @@ def _consents(today: Today, joins: Bools) -> list[dict[str, str | None]]:
         rows.append(
             {
                 "consent_id": str(today.keys.consent_ids[person, column]),
-                "customer_id": str(today.keys.customer_id[person]),
+                "customer_id": str(today.keys.customer_ids[person, 0]),
                 "purpose": purpose,
                 "granted": "1" if granted else "0",
                 "changed_at": at,
@@ -231,6 +259,8 @@ def _write(connection: Connection, changes: Changes) -> None:
         )
     if changes.consents:
         connection.execute(CONSENTS.insert(), changes.consents)
+    if changes.merges:
+        connection.execute(MERGES.insert(), changes.merges)
 
 
 def _engine(path: Path) -> Engine:
@@ -243,5 +273,8 @@ def _engine(path: Path) -> Engine:
         # No WAL: the database is then one file, whole after a kill, and readable
         # from a read-only folder.
         connection.execute("PRAGMA journal_mode = DELETE")
+        # A killed process leaves nothing half; only a power failure could, and then
+        # the database is removed and made again.
+        connection.execute("PRAGMA synchronous = OFF")
 
     return engine

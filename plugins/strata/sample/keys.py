@@ -14,12 +14,16 @@ from strata.config.sample import SampleConfig
 from strata.sample import vocabulary
 from strata.sample.chance import Bools, Ints, Stream, generator
 from strata.sample.phones import Style, write_phone
-from strata.sample.population import Population
+from strata.sample.traits import Population
 
 Texts: TypeAlias = npt.NDArray[np.object_]
 
 _SPREAD = 38_654_707  # shares no factor with 10, so it scatters one to one
 _DIGITS = 100_000_000
+_SHOPS = 60_000_000  # slots of phones that belong to no person
+_STRANGERS = 70_000_000
+_COOKIE_DAYS = 120
+_COOKIES_A_PERSON = 1_000
 
 
 @dataclass(frozen=True)
@@ -29,17 +33,20 @@ class Keys:
     person_id: Texts
     name: Texts
     email: Texts
-    customer_id: Texts
+    customer_ids: Texts  # two columns: the second where the CRM has a person twice
     member_no: Texts
     consent_ids: Texts  # six columns: profiling and marketing, three each
     unionid: Texts
     openid: Texts
+    external_userid: Texts
+    social_id: Texts
     app_user_id: Texts
     buyer_ids: Texts
     device_ids: Texts
     device_is_ios: Bools  # two columns, as device_ids
     first_phone: Texts
     second_phone: Texts
+    cookie_seed: int
 
     def phone(self, persons: Population, day: int) -> Texts:
         """Everybody's phone (eleven digits) on a day."""
@@ -47,34 +54,47 @@ class Keys:
         count = len(persons)
         return np.where(changed, self.second_phone[:count], self.first_phone[:count])
 
+    def cookies(self, persons: Ints, day: int) -> list[str]:
+        """The cookies of some persons' browsers on a day; each lasts four months."""
+        number = persons * _COOKIES_A_PERSON + _epochs(persons, day)
+        return [f"ck-{n:016x}" for n in _opaque(number, self.cookie_seed).tolist()]
+
+
+def gets_cookie(persons: Ints, day: int) -> Bools:
+    """Whose browser has a new cookie today."""
+    is_new: Bools = _epochs(persons, day) != _epochs(persons, day - 1)
+    return is_new
+
 
 def keys(config: SampleConfig, persons: Population) -> Keys:
     """The keys of a population; a person's do not depend on who comes later."""
     rng = generator(config.seed, Stream.KEYS, 0)
-    shift = [int(value) for value in rng.integers(0, _DIGITS, 12)]
+    shift = [int(value) for value in rng.integers(0, _DIGITS, 15)]
     number = np.arange(len(persons), dtype=np.int64)
     own_device = np.stack([2 * number, 2 * number + 1], axis=1)
     borrowed = persons.contact.device_of
     own_device[:, 0] = np.where(borrowed >= 0, 2 * borrowed, own_device[:, 0])
-    owner = np.where(persons.contact.phone_of >= 0, persons.contact.phone_of, number)
     buyers = np.stack([2 * number, 2 * number + 1], axis=1)
     return Keys(
         person_id=_texts("p{:07d}", number),
         name=_names(persons),
         email=_emails(persons),
-        customer_id=_texts("C{:08d}", _scatter(number, shift[0])),
+        customer_ids=_texts("C{:08d}", _scatter(buyers, shift[0])),
         member_no=_texts("M{:08d}", _scatter(number, shift[1])),
         consent_ids=_texts(
             "K{:08d}", _scatter(6 * number[:, None] + np.arange(6), shift[9])
         ),
         unionid=_texts("ou{:016x}", _opaque(number, shift[2])),
         openid=_texts("oW{:016x}", _opaque(number, shift[3])),
+        external_userid=_texts("wm{:016x}", _opaque(number, shift[10])),
+        social_id=_texts("s{:08d}", _scatter(number, shift[11])),
         app_user_id=_texts("a{:08d}", _scatter(number, shift[4])),
         buyer_ids=_texts("b{:08d}", _scatter(buyers, shift[5])),
         device_ids=_texts("d-{:016x}", _opaque(own_device, shift[6])),
         device_is_ios=_scatter(own_device, shift[7]) % 100 < 42,
-        first_phone=_phones(2 * owner, shift[8]),
+        first_phone=_phones(_first_slots(persons), shift[8]),
         second_phone=_phones(2 * number + 1, shift[8]),
+        cookie_seed=shift[12],
     )
 
 
@@ -115,6 +135,29 @@ def _email(
     return untidy(email, person) if persons.contact.is_untidy[person] else email
 
 
+def stranger_phones(keys_: Keys, numbers: Ints) -> list[str]:
+    """Phones of people who never become customers."""
+    return _phones(_STRANGERS + numbers, keys_.cookie_seed).tolist()  # type: ignore[no-any-return]
+
+
+def _first_slots(persons: Population) -> Ints:
+    """Which number a person has first: the own one, a family's, a shop's, a used one.
+
+    Each number has a slot: even ones are persons' first, odd ones their second.
+    """
+    contact = persons.contact
+    slots = 2 * np.arange(len(persons), dtype=np.int64)
+    for other in (contact.recycled_from, contact.phone_of):
+        slots = np.where(other >= 0, 2 * other, slots)
+    # Who has the family's number has it as its owner has it, be it a used one.
+    slots = np.where(contact.phone_of >= 0, slots[contact.phone_of], slots)
+    return np.where(contact.shop_of >= 0, _SHOPS + contact.shop_of, slots)
+
+
+def _epochs(persons: Ints, day: int) -> Ints:
+    return (day + _COOKIE_DAYS + persons * 37 % _COOKIE_DAYS) // _COOKIE_DAYS
+
+
 def _scatter(numbers: Ints, shift: int) -> Ints:
     return (numbers * _SPREAD + shift) % _DIGITS
 
@@ -146,18 +189,37 @@ def _phones(slots: Ints, shift: int) -> Texts:
 
 
 def _names(persons: Population) -> Texts:
+    """Names as their bearers write them; surname first in Chinese."""
     traits = persons.profile
     texts = np.empty(len(persons), dtype=object)
     for person in range(len(persons)):
-        surname = vocabulary.SURNAMES[traits.surname[person]]
-        given = [vocabulary.GIVEN[traits.given[person]]]
-        if traits.second_given[person] >= 0:
-            given.append(vocabulary.GIVEN[traits.second_given[person]])
-        if traits.is_latin[person]:
-            texts[person] = f"{''.join(g[1] for g in given).title()} {surname[1]}"
+        if traits.foreign[person] >= 0:
+            given, surname, *_ = vocabulary.FOREIGN_NAMES[traits.foreign[person]]
+            texts[person] = f"{given} {surname}"
+        elif traits.is_latin[person]:
+            texts[person] = latin_name(persons, person)
         else:
-            texts[person] = f"{surname[0]}{''.join(g[0] for g in given)}"
+            surname = vocabulary.SURNAMES[traits.surname[person]][0]
+            texts[person] = f"{surname}{''.join(g[0] for g in _given(persons, person))}"
     return texts
+
+
+def latin_name(persons: Population, person: int) -> str:
+    """A name in Latin letters, given name first."""
+    traits = persons.profile
+    if traits.foreign[person] >= 0:
+        _, _, given, surname, _ = vocabulary.FOREIGN_NAMES[traits.foreign[person]]
+        return f"{given} {surname}".title()
+    surname = vocabulary.SURNAMES[traits.surname[person]][1]
+    return f"{''.join(g[1] for g in _given(persons, person)).title()} {surname}"
+
+
+def _given(persons: Population, person: int) -> list[tuple[str, str]]:
+    traits = persons.profile
+    numbers = [int(traits.given[person])]
+    if traits.second_given[person] >= 0:
+        numbers.append(int(traits.second_given[person]))
+    return [vocabulary.GIVEN[number] for number in numbers]
 
 
 def _emails(persons: Population) -> Texts:
@@ -166,6 +228,8 @@ def _emails(persons: Population) -> Texts:
     for person in range(len(persons)):
         surname = vocabulary.SURNAMES[traits.surname[person]][1].lower()
         given = vocabulary.GIVEN[traits.given[person]][1]
+        if traits.foreign[person] >= 0:
+            _, _, given, surname, _ = vocabulary.FOREIGN_NAMES[traits.foreign[person]]
         texts[person] = (
             f"{given}.{surname}{person * 13 + 7}@{domains[person % len(domains)]}"
         )

@@ -6,7 +6,7 @@ import numpy as np
 
 from strata.sample import vocabulary
 from strata.sample.baskets import Baskets, fill
-from strata.sample.chance import Bools, Ints, pick
+from strata.sample.chance import Bools, Ints, seconds_of_day
 from strata.sample.entities import (
     STORE_LINES,
     STORE_ORDERS,
@@ -17,8 +17,9 @@ from strata.sample.entities import (
 from strata.sample.faults import lateness
 from strata.sample.keys import untidy
 from strata.sample.phones import draw_styles, write_phones
+from strata.sample.sales import Sales
 from strata.sample.today import Today
-from strata.sample.writing import LAST_SECOND, amount
+from strata.sample.writing import LAST_SECOND, amounts, texts
 
 LAST_REFUND = 15  # days after the order; nothing follows later
 _SLOWEST = 7  # days until an order is completed
@@ -34,7 +35,7 @@ class _Orders:
 
     buyers: Ints
     ids: list[str]
-    arrival: Ints
+    late: Ints
     placed_at: Ints
     is_settled: Bools
     is_cancelled: Bools
@@ -42,26 +43,40 @@ class _Orders:
     settled_at: Ints
 
 
-def ordered(today: Today, buyers: Ints, rng: np.random.Generator) -> list[Batch]:
+def ordered(
+    today: Today, buyers: Ints, cause: Ints, rng: np.random.Generator
+) -> tuple[list[Batch], Sales]:
     """The day's orders with their lines, later versions and refunds."""
     baskets = fill(today.persons, buyers, rng)
     orders = _orders(today, buyers, rng)
-    lines = Batch(
-        STORE_LINES,
-        baskets.rows(orders.ids),
-        orders.arrival[baskets.purchase].tolist(),
+    second = (rng.random(len(buyers)) < 0.25).astype(np.int64)
+    account = today.keys.buyer_ids[buyers, second].tolist()
+    late = orders.late[baskets.purchase]
+    lines = Batch.of(STORE_LINES, today.number, baskets.columns_of(orders.ids), late)
+    refunds, is_refunded = _refunds(today, orders, baskets, rng)
+    first = np.flatnonzero(baskets.line_no == 1)
+    is_completed = orders.is_settled & ~orders.is_cancelled
+    sales = Sales(
+        ids=orders.ids,
+        buyers=buyers,
+        is_online=np.ones(len(buyers), dtype=np.bool_),
+        account=account,
+        sku=[baskets.sku[line] for line in first.tolist()],
+        category=baskets.category[first],
+        net_cents=baskets.totals(len(buyers)),
+        bought_at=orders.placed_at,
+        completed_after=np.where(is_completed, orders.settled_after, -1),
+        is_refunded=is_refunded,
+        cause=cause,
     )
-    return [
-        _versions(today, orders, rng),
-        lines,
-        _refunds(today, orders, baskets, rng),
-    ]
+    heads = _heads(today, orders, second, account, rng)
+    return [_versions(today, orders, heads, cause, rng), lines, refunds], sales
 
 
 def _orders(today: Today, buyers: Ints, rng: np.random.Generator) -> _Orders:
     """Cancelled within two days or completed within one to seven; 2 % stay paid."""
     size = len(buyers)
-    placed_at = pick(rng, _HOURS, size) * 3600 + rng.integers(0, 3600, size)
+    placed_at = seconds_of_day(rng, _HOURS, size)
     factor = 0.4 + 0.6 * today.persons.behaviour.refund_factor[buyers]
     share = today.config.behaviour.cancelled_orders
     is_cancelled = rng.random(size) < share * factor
@@ -73,7 +88,7 @@ def _orders(today: Today, buyers: Ints, rng: np.random.Generator) -> _Orders:
     return _Orders(
         buyers=buyers,
         ids=[f"SO{today.number:05d}{number:06d}" for number in range(size)],
-        arrival=today.number + lateness(rng, size, today.config.dirt),
+        late=lateness(rng, size, today.config.dirt),
         placed_at=np.minimum(placed_at, LAST_SECOND - 1),
         is_settled=rng.random(size) < 0.98,
         is_cancelled=is_cancelled,
@@ -82,38 +97,53 @@ def _orders(today: Today, buyers: Ints, rng: np.random.Generator) -> _Orders:
     )
 
 
-def _versions(today: Today, orders: _Orders, rng: np.random.Generator) -> Batch:
+def _versions(
+    today: Today,
+    orders: _Orders,
+    heads: list[Row],
+    cause: Ints,
+    rng: np.random.Generator,
+) -> Batch:
     """The orders as paid, then once more as they were settled, with a newer version.
 
-    The two are late independently, so the newer may arrive first.
+    The two are late independently, so the newer may arrive first. The campaign that
+    an order names is what the shop believes: seldom the cause.
     """
     size = len(orders.ids)
-    heads = _heads(today, orders, rng)
     placed = today.local(orders.placed_at)
     settled = today.local(orders.settled_at, orders.settled_after)
-    is_tagged = rng.random(size) < 0.12
+    is_tagged = rng.random(size) < np.where(cause == 1, 0.5, 0.1)
     delay = lateness(rng, size, today.config.dirt)
-    tails: list[Row] = [
-        ("CNY", moment, today.campaign if tag else None)
-        for moment, tag in zip(placed, is_tagged.tolist(), strict=True)
+    campaigns = [today.campaign if tag else None for tag in is_tagged.tolist()]
+    again = np.flatnonzero(orders.is_settled).tolist()
+    rows: list[Row] = [
+        (*head, "paid", "CNY", moment, campaign, moment)
+        for head, moment, campaign in zip(heads, placed, campaigns, strict=True)
     ]
-    batch = Batch(STORE_ORDERS)
-    for number in range(size):
-        batch.rows.append((*heads[number], "paid", *tails[number], placed[number]))
-        batch.arrivals.append(int(orders.arrival[number]))
-    for number in np.flatnonzero(orders.is_settled).tolist():
-        status = "cancelled" if orders.is_cancelled[number] else "completed"
-        batch.rows.append((*heads[number], status, *tails[number], settled[number]))
-        batch.arrivals.append(
-            today.number + int(orders.settled_after[number] + delay[number])
+    is_cancelled = orders.is_cancelled.tolist()
+    rows += [
+        (
+            *heads[n],
+            "cancelled" if is_cancelled[n] else "completed",
+            *("CNY", placed[n], campaigns[n], settled[n]),
         )
-    return batch
+        for n in again
+    ]
+    late = np.concatenate([orders.late, delay[orders.is_settled]])
+    after = np.concatenate([0 * orders.late, orders.settled_after[orders.is_settled]])
+    arrivals = (today.number + after + late).tolist()
+    return Batch(STORE_ORDERS, rows, arrivals, late.tolist())
 
 
-def _heads(today: Today, orders: _Orders, rng: np.random.Generator) -> list[Row]:
+def _heads(
+    today: Today,
+    orders: _Orders,
+    second: Ints,
+    account: list[str],
+    rng: np.random.Generator,
+) -> list[Row]:
     """Order, touchpoint, buyer, contact values and city: the same in all versions."""
     size, buyers, dirt = len(orders.ids), orders.buyers, today.config.dirt
-    second = (rng.random(size) < 0.25).astype(np.int64)
     touchpoint = today.persons.membership.store_touchpoints[buyers, second]
     own_shop = touchpoint == 0
     styles = np.where(
@@ -127,7 +157,7 @@ def _heads(today: Today, orders: _Orders, rng: np.random.Generator) -> list[Row]
         zip(
             orders.ids,
             [vocabulary.STORE_TOUCHPOINTS[t] for t in touchpoint.tolist()],
-            today.keys.buyer_ids[buyers, second].tolist(),
+            account,
             write_phones(today.phone[buyers].tolist(), styles),
             _emails(today, buyers, own_shop, rng),
             _with_gaps(_receivers(today, buyers, rng), gaps[:, 0]),
@@ -168,10 +198,10 @@ def _with_gaps(values: list[str], is_missing: Bools) -> list[str | None]:
 
 def _refunds(
     today: Today, orders: _Orders, baskets: Baskets, rng: np.random.Generator
-) -> Batch:
+) -> tuple[Batch, Bools]:
     """Refunds of completed orders: whole lines, or 30 % of them, within 15 days.
 
-    A refund never arrives before its order.
+    A refund never arrives before its order. Also says which orders have one.
     """
     size = len(orders.ids)
     factor = today.persons.behaviour.refund_factor[orders.buyers]
@@ -182,22 +212,17 @@ def _refunds(
     after = orders.settled_after + rng.integers(1, LAST_REFUND - _SLOWEST + 1, size)
     refunded_at = today.local(rng.integers(8 * 3600, 22 * 3600, size), after)
     delay = lateness(rng, size, today.config.dirt)
-    arrives = np.maximum(today.number + after + delay, orders.arrival)
+    late = np.maximum(delay, orders.late - after)
     is_chosen = every_line[baskets.purchase] | (baskets.line_no == 1)
-    is_chosen &= wanted[baskets.purchase]
-    batch = Batch(STORE_REFUNDS)
-    for line in np.flatnonzero(is_chosen).tolist():
-        order, line_no = int(baskets.purchase[line]), int(baskets.line_no[line])
-        order_id = orders.ids[order]
-        cents = int(baskets.net_cents[line]) * int(tenths[order]) // 10
-        batch.rows.append(
-            (
-                f"RF{order_id[2:]}-{line_no}",
-                order_id,
-                str(line_no),
-                amount(cents),
-                refunded_at[order],
-            )
-        )
-        batch.arrivals.append(int(arrives[order]))
-    return batch
+    chosen = np.flatnonzero(is_chosen & wanted[baskets.purchase])
+    order = baskets.purchase[chosen]
+    ids, line_no = [orders.ids[n] for n in order.tolist()], baskets.line_no[chosen]
+    columns = (
+        [f"RF{o[2:]}-{n}" for o, n in zip(ids, line_no.tolist(), strict=True)],
+        ids,
+        texts(line_no.tolist()),
+        amounts(baskets.net_cents[chosen] * tenths[order] // 10),
+        [refunded_at[n] for n in order.tolist()],
+    )
+    arrivals = today.number + after[order]
+    return Batch.of(STORE_REFUNDS, arrivals, columns, late[order]), wanted

@@ -1,14 +1,8 @@
-"""Who lives in the sample world: latent traits, drawn once when a person appears.
+"""Draw the persons of the sample world, once, when they appear.
 
 Persons are numbered in the order in which they appear, so the population of an early
-day is the first part of the population of a later one. Every trait is an array with
-one element a person; what a person is like on a day follows from the traits and the
-day's number alone.
+day is the first part of the population of a later one.
 """
-
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Self
 
 import numpy as np
 
@@ -16,7 +10,6 @@ from strata.config.sample import SampleConfig
 from strata.sample import vocabulary
 from strata.sample.chance import (
     NEVER,
-    Bools,
     Floats,
     Ints,
     Stream,
@@ -26,151 +19,25 @@ from strata.sample.chance import (
 )
 from strata.sample.phones import draw_styles
 from strata.sample.seasons import sign_ups_factor
+from strata.sample.ties import tie
+from strata.sample.traits import (
+    Behaviour,
+    Circles,
+    Consent,
+    Contact,
+    Membership,
+    Plan,
+    Population,
+    Profile,
+    Temper,
+)
 
 _BEFORE_THE_WORLD = 900  # days over which the first users had signed up
 _FORGOTTEN = 120  # a first user's life is counted from at most so many days before
 _STORES = 12
-
-
-@dataclass(frozen=True)
-class Traits:
-    """Arrays of one length, an element a person."""
-
-    def first(self, count: int) -> Self:
-        """The traits of the first ``count`` persons."""
-        return type(self)(
-            **{f.name: getattr(self, f.name)[:count] for f in fields(self)}
-        )
-
-    @classmethod
-    def joined(cls, parts: Sequence[Self]) -> Self:
-        """The traits of several groups of persons, one after the other."""
-        return cls(
-            **{
-                f.name: np.concatenate([getattr(part, f.name) for part in parts])
-                for f in fields(cls)
-            }
-        )
-
-
-@dataclass(frozen=True)
-class Behaviour(Traits):
-    """How a person buys and browses. Rates are a day, spend is in CNY a basket."""
-
-    order_rate: Floats
-    mean_spend: Floats
-    session_rate: Floats
-    dropout_day: Ints
-    pause_from: Ints
-    pause_until: Ints
-    favourite: Ints
-    second_favourite: Ints
-    discount_affinity: Floats
-    refund_factor: Floats
-
-
-@dataclass(frozen=True)
-class Profile(Traits):
-    """Who a person is."""
-
-    is_female: Bools
-    born_on: Ints  # days since 1970-01-01
-    surname: Ints
-    given: Ints
-    second_given: Ints  # -1: none
-    is_latin: Bools
-    city: Ints
-    next_city: Ints
-    moves_on: Ints
-    gaps: Bools  # four columns: name, gender, birth date, city unknown
-    owner: Ints
-
-
-@dataclass(frozen=True)
-class Membership(Traits):
-    """Since when a person is known to each system (``NEVER``: not), and how.
-
-    A day may be negative: before the world's first day.
-    """
-
-    crm_day: Ints
-    store_day: Ints
-    pos_day: Ints
-    app_day: Ints
-    mini_day: Ints
-    is_member: Bools  # has a member number, in CRM and POS alike
-    has_unionid: Bools
-    unionid_lag: Ints  # days until the CRM learns it; NEVER
-    store_touchpoints: Ints  # two columns; the second is used now and then
-    pos_touchpoint: Ints
-    store_no: Ints
-    store_share: Floats
-    is_guest: Bools  # uses the app without an account
-    has_second_device: Bools
-    app_phone_lag: Ints
-    mini_touchpoint: Ints
-    mini_phone_lag: Ints
-
-
-@dataclass(frozen=True)
-class Contact(Traits):
-    """Phones and e-mails, and with whom they are shared (-1: with nobody)."""
-
-    phone_of: Ints
-    device_of: Ints
-    phone_changes_on: Ints
-    crm_phone_style: Ints
-    app_phone_style: Ints
-    in_crm: Floats  # below the share: the e-mail is known there
-    in_app: Floats
-    is_untidy: Bools
-
-
-@dataclass(frozen=True)
-class Consent(Traits):
-    """What a CRM customer agrees to; later changes as numbers of days."""
-
-    never_asked: Bools
-    profiling: Bools
-    marketing: Bools
-    profiling_withdrawn_on: Ints
-    marketing_withdrawn_on: Ints
-    marketing_granted_on: Ints
-
-
-@dataclass(frozen=True)
-class Population:
-    """The persons of the sample world, numbered from 0."""
-
-    behaviour: Behaviour
-    profile: Profile
-    membership: Membership
-    contact: Contact
-    consent: Consent
-
-    def __len__(self) -> int:
-        return len(self.behaviour.order_rate)
-
-    def first(self, count: int) -> "Population":
-        """The first ``count`` persons."""
-        return Population(
-            self.behaviour.first(count),
-            self.profile.first(count),
-            self.membership.first(count),
-            self.contact.first(count),
-            self.consent.first(count),
-        )
-
-    def liveliness(self, day: int) -> Floats:
-        """Factor on all rates of a person on a day: 0 after the dropout or in a pause.
-
-        Interest fades over the last 45 days before the dropout.
-        """
-        traits = self.behaviour
-        fading = np.clip((traits.dropout_day - day) / 45.0, 0.0, 1.0)
-        fading = np.where(fading > 0, np.maximum(fading, 0.15), 0.0)
-        asleep = (traits.pause_from <= day) & (day < traits.pause_until)
-        return np.where(asleep, 0.0, fading)
+_GROUPS = 40
+_PERSONS_A_SHOP = 600
+_RESPONSES = (0.30, 0.25, 0.35, 0.10)
 
 
 def sizes(config: SampleConfig, last: int) -> list[int]:
@@ -193,54 +60,89 @@ def population(config: SampleConfig, last: int) -> Population:
     """Everybody who has appeared by the end of the day with number ``last``."""
     counts = sizes(config, last)
     starts = [0, *counts[:-1]]
-    cohorts = [
-        _cohort(config, day, start, stop - start)
-        for day, (start, stop) in enumerate(zip(starts, counts, strict=True))
-    ]
-    everybody = Population(
-        Behaviour.joined([cohort.behaviour for cohort in cohorts]),
-        Profile.joined([cohort.profile for cohort in cohorts]),
-        Membership.joined([cohort.membership for cohort in cohorts]),
-        Contact.joined([cohort.contact for cohort in cohorts]),
-        Consent.joined([cohort.consent for cohort in cohorts]),
+    everybody = Population.joined(
+        [
+            _cohort(config, day, start, stop - start)
+            for day, (start, stop) in enumerate(zip(starts, counts, strict=True))
+            if stop > start or day == 0
+        ]
     )
-    _settle_partners(everybody)
+    tie(config, everybody)
     return everybody
 
 
 def _cohort(config: SampleConfig, day: int, start: int, size: int) -> Population:
-    rng = generator(config.seed, Stream.MEMBERSHIP, day)
+    def rng(stream: Stream) -> np.random.Generator:
+        return generator(config.seed, stream, day)
+
     joined = np.full(size, day, dtype=np.int64)
     if day == 0:
-        joined = -rng.integers(1, _BEFORE_THE_WORLD, size)
-    membership = _membership(config, rng, joined)
+        joined = -rng(Stream.JOINED).integers(1, _BEFORE_THE_WORLD, size)
+    temper = _temper(config, rng(Stream.TEMPER), joined)
+    membership = _membership(config, rng(Stream.MEMBERSHIP), joined)
     return Population(
-        _behaviour(config, generator(config.seed, Stream.BEHAVIOUR, day), joined),
-        _profile(config, generator(config.seed, Stream.PROFILE, day), joined),
-        membership,
-        _contact(config, generator(config.seed, Stream.CONTACT, day), joined, start),
-        _consent(
-            config, generator(config.seed, Stream.CONSENT, day), membership.crm_day
-        ),
+        behaviour=_behaviour(config, rng(Stream.BEHAVIOUR), joined, temper),
+        temper=temper,
+        profile=_profile(config, rng(Stream.PROFILE), joined, day),
+        membership=membership,
+        circles=_circles(config, rng(Stream.REACH), membership),
+        contact=_contact(config, rng(Stream.CONTACT), joined, start),
+        consent=_consent(config, rng(Stream.CONSENT), membership.crm_day),
+    )
+
+
+def _temper(config: SampleConfig, rng: np.random.Generator, joined: Ints) -> Temper:
+    """Mood, response and plans. A plan begins 30 to 200 days after the person.
+
+    Growth multiplies the rates by 2 to 5 within 60 to 120 days, decline by 0.1 to 0.4;
+    who declines is less satisfied than others.
+    """
+    size, shares = len(joined), config.behaviour
+    draw = rng.random(size)
+    grows = draw < shares.growing
+    falls = ~grows & (draw < shares.growing + shares.declining)
+    plan_from = np.maximum(joined, 0) + rng.integers(30, 201, size)
+    factor = np.where(grows, rng.uniform(2, 5, size), rng.uniform(0.1, 0.4, size))
+    is_planned = grows | falls
+    span = rng.integers(60, 121, size)
+    plan = np.where(grows, int(Plan.GROWTH), np.where(falls, int(Plan.DECLINE), 0))
+    clicks = rng.gamma(0.8, 1 / 0.8, size) * config.contacts.ad_clicks_a_year / 365
+    return Temper(
+        satisfaction=rng.normal(0, 1, size) - 0.8 * falls,
+        response=pick(rng, _RESPONSES, size),
+        plan=plan,
+        plan_from=np.where(is_planned, plan_from, NEVER),
+        plan_until=np.where(is_planned, plan_from + span, NEVER),
+        plan_factor=np.where(is_planned, factor, 1.0),
+        click_rate=clicks,
+        ad_channel=pick(rng, vocabulary.AD_WEIGHTS, size),
+        sociability=rng.gamma(0.5, 2.0, size),
+        prefers=rng.random(size),
     )
 
 
 def _behaviour(
-    config: SampleConfig, rng: np.random.Generator, joined: Ints
+    config: SampleConfig, rng: np.random.Generator, joined: Ints, temper: Temper
 ) -> Behaviour:
-    """Gamma rates, inverse-gamma spend, an exponential life with a gamma hazard.
+    """Gamma rates, inverse-gamma spend, and a life that ends with the orders.
 
     The mean of a person's baskets is p·γ/(q−1) over all persons (Gamma-Gamma, Fader
-    and Hardie 2013), with p = 4 and q = 3.5.
+    and Hardie 2013), with p = 4. A person drops out at the rate λ·p, where λ is the
+    order rate and p a beta-distributed chance after each order: the BG/NBD of Fader,
+    Hardie and Lee (2005) in continuous time, and at a low rate without any order.
     """
     means, size = config.behaviour, len(joined)
-    shape, p, q = means.order_rate_shape, 4.0, 3.5
+    shape, p, q = means.order_rate_shape, 4.0, means.basket_shape
     relative = rng.gamma(shape, 1 / shape, size)
     scale = means.mean_basket * (q - 1) / p
     spend = p * scale / rng.gamma(q, 1.0, size)
     liking = rng.gamma(1.2, 1 / 1.2, size) * (0.25 + relative) ** 0.5
-    hazard = means.dropouts_a_year * rng.gamma(1.5, 1 / 1.5, size)
-    life = rng.exponential(1.0, size) / np.maximum(hazard, 1e-3) * 365
+    leaves = _chance_of_leaving(means.dropout_after_order, rng, size)
+    # The unsatisfied leave sooner; the mean stays what was set.
+    moody = np.exp(-0.35 * temper.satisfaction - 0.35**2 / 2)
+    leaves = np.minimum(leaves * moody, 1.0)
+    hazard = relative * means.orders_a_year * leaves + means.dropouts_a_year
+    life = rng.exponential(1.0, size) / hazard * 365
     dropout = np.maximum(joined, -_FORGOTTEN) + np.minimum(life, NEVER).astype(np.int64)
     paused = rng.random(size) < means.pausing
     pause_from = np.maximum(joined, 0) + rng.integers(20, 250, size)
@@ -248,6 +150,7 @@ def _behaviour(
         order_rate=relative * means.orders_a_year / 365,
         mean_spend=np.minimum(spend, 60 * means.mean_basket),
         session_rate=liking * means.sessions_a_year / 365,
+        dropout_after_order=leaves,
         dropout_day=np.minimum(dropout, NEVER),
         pause_from=np.where(paused, pause_from, NEVER),
         pause_until=np.where(paused, pause_from + rng.integers(60, 220, size), NEVER),
@@ -258,18 +161,30 @@ def _behaviour(
     )
 
 
-def _profile(config: SampleConfig, rng: np.random.Generator, joined: Ints) -> Profile:
+def _chance_of_leaving(mean: float, rng: np.random.Generator, size: int) -> Floats:
+    if mean in (0.0, 1.0):
+        return np.full(size, mean)
+    return rng.beta(1.0, (1 - mean) / mean, size)
+
+
+def _profile(
+    config: SampleConfig, rng: np.random.Generator, joined: Ints, day: int
+) -> Profile:
     size = len(joined)
     cities = [weight for _, _, weight in vocabulary.CITIES]
     age = np.clip(18 + rng.gamma(3.2, 5.5, size), 18, 85)
     second = rng.integers(0, len(vocabulary.GIVEN), size)
+    is_foreign = rng.random(size) < 0.06
+    foreign = rng.integers(0, len(vocabulary.FOREIGN_NAMES), size)
     return Profile(
+        appeared=np.full(size, day, dtype=np.int64),
         is_female=rng.random(size) < 0.58,
         born_on=(_epoch_day(config) - age * 365.25).astype(np.int64),
         surname=pick(rng, 1 / np.arange(3, 3 + len(vocabulary.SURNAMES)), size),
         given=rng.integers(0, len(vocabulary.GIVEN), size),
         second_given=np.where(rng.random(size) < 0.7, second, -1),
-        is_latin=rng.random(size) < 0.18,
+        is_latin=rng.random(size) < 0.14,
+        foreign=np.where(is_foreign, foreign, -1),
         city=pick(rng, cities, size),
         next_city=pick(rng, cities, size),
         moves_on=np.maximum(joined, 0)
@@ -282,27 +197,42 @@ def _profile(config: SampleConfig, rng: np.random.Generator, joined: Ints) -> Pr
 def _membership(
     config: SampleConfig, rng: np.random.Generator, joined: Ints
 ) -> Membership:
-    size, shares = len(joined), config.systems
-    uses = rng.random((size, 5)) < [
-        *(shares.crm, shares.store, shares.pos, shares.app, shares.miniprogram)
-    ]
-    nowhere = ~uses.any(axis=1)
+    size = len(joined)
+    shares = list(config.systems.model_dump().values())
+    uses = rng.random((size, 8)) < shares
+    nowhere = ~uses[:, :5].any(axis=1)
     uses[nowhere, pick(rng, (0.5, 0.3, 0.2), int(nowhere.sum()))] = True
-    lags = np.where(rng.random((size, 5)) < 0.5, 0, rng.exponential(60.0, (size, 5)))
-    first_system = np.argmax(np.where(uses, rng.random((size, 5)), -1.0), axis=1)
+    lags = np.where(rng.random((size, 8)) < 0.5, 0, rng.exponential(60.0, (size, 8)))
+    first_system = np.argmax(np.where(uses, rng.random((size, 8)), -1.0), axis=1)
     lags[np.arange(size), first_system] = 0
     days = np.where(uses, joined[:, None] + lags.astype(np.int64), NEVER)
     touchpoints = pick(rng, vocabulary.STORE_WEIGHTS, 2 * size).reshape(size, 2)
     mini = pick(rng, vocabulary.MINI_WEIGHTS, size)
+    is_member = (rng.random(size) < 0.8) & (uses[:, 0] | uses[:, 2])
+    on_wechat = np.minimum(np.where(mini == 0, days[:, 4], NEVER), days[:, 6])
+    has_unionid = (rng.random(size) < 0.85) & (on_wechat < NEVER)
+    learns = np.where(rng.random(size) < 0.75, rng.integers(0, 30, size), NEVER)
+    twice = (rng.random(size) < config.contacts.duplicate_customers) & uses[:, 0]
+    again = np.maximum(days[:, 0], 0) + 1 + rng.exponential(60.0, size).astype(int)
+    is_merged = twice & (rng.random(size) < 0.7)
+    merged_on = again + 3 + rng.exponential(20.0, size).astype(int)
     return Membership(
         crm_day=days[:, 0],
         store_day=days[:, 1],
         pos_day=days[:, 2],
         app_day=days[:, 3],
         mini_day=days[:, 4],
-        is_member=(rng.random(size) < 0.8) & (uses[:, 0] | uses[:, 2]),
-        has_unionid=(rng.random(size) < 0.85) & uses[:, 4] & (mini == 0),
-        unionid_lag=np.where(rng.random(size) < 0.75, rng.integers(0, 30, size), NEVER),
+        web_day=days[:, 5],
+        wecom_day=days[:, 6],
+        social_day=days[:, 7],
+        is_member=is_member,
+        member_day=np.where(is_member, np.minimum(days[:, 0], days[:, 2]), NEVER),
+        has_unionid=has_unionid,
+        unionid_day=np.where(
+            has_unionid, np.maximum(days[:, 0], on_wechat) + learns, NEVER
+        ),
+        duplicate_day=np.where(twice, again, NEVER),
+        merged_on=np.where(is_merged, merged_on, NEVER),
         store_touchpoints=touchpoints,
         pos_touchpoint=pick(rng, vocabulary.POS_WEIGHTS, size),
         store_no=rng.integers(1, _STORES + 1, size),
@@ -324,9 +254,39 @@ def _binding_lag(
     return np.choose(choice, [np.zeros(size, np.int64), later, np.full(size, NEVER)])
 
 
+def _circles(
+    config: SampleConfig, rng: np.random.Generator, membership: Membership
+) -> Circles:
+    """Two thirds of the contacts are in a group, a third of these in two."""
+    size, rates = len(membership.crm_day), config.contacts
+    draw = rng.random(size)
+    is_in = np.stack([draw < 0.66, draw < 0.22], axis=1)
+    entered = membership.wecom_day[:, None] + rng.integers(0, 60, (size, 2))
+    entered = np.where(is_in & (entered < NEVER), entered, NEVER)
+    leaves = is_in & (rng.random((size, 2)) < 0.35)
+    left = np.maximum(entered, 0) + rng.integers(5, 200, (size, 2))
+    return Circles(
+        follows_account=(rng.random(size) < 0.6) & membership.has_unionid,
+        tells_wecom_phone=rng.random(size) < 0.40,
+        chat_rate=rng.gamma(0.7, 1 / 0.7, size) * rates.chats_a_year / 365,
+        read_rate=rng.gamma(0.8, 1 / 0.8, size) * rates.reads_a_year / 365,
+        group_no=rng.integers(1, _GROUPS + 1, (size, 2)),
+        group_is_qq=rng.random((size, 2)) < 0.25,
+        group_day=entered,
+        group_left_day=np.where(leaves, left, NEVER),
+        platform=pick(rng, vocabulary.SOCIAL_WEIGHTS, size),
+        binds_member=rng.random(size) < 0.25,
+        tells_social_phone=rng.random(size) < 0.05,
+        act_rate=rng.gamma(0.5, 2.0, size) * rates.social_acts_a_year / 365,
+        web_liking=rng.gamma(1.0, 0.4, size),
+        h5_share=rng.beta(0.8, 0.6, size),
+    )
+
+
 def _contact(
     config: SampleConfig, rng: np.random.Generator, joined: Ints, start: int
 ) -> Contact:
+    """Partners are candidates here; ``ties.tie`` settles what becomes of them."""
     size, dirt = len(joined), config.dirt
     earlier = start + np.arange(size)
 
@@ -334,9 +294,19 @@ def _contact(
         other = (rng.random(size) * earlier).astype(np.int64)
         return np.where((rng.random(size) < share) & (earlier > 0), other, -1)
 
+    shop = (rng.random(size) * (earlier // _PERSONS_A_SHOP + 1)).astype(np.int64)
+    in_shop = rng.random(size) < dirt.shop_phones
+    wants_number = rng.random(size) < dirt.recycled_phones
+    # Those who were there early invite the most: the trees have heavy roots.
+    inviter = (rng.random(size) ** 2 * earlier).astype(np.int64)
+    invited = (rng.random(size) < config.contacts.invited) & (start > 0)
     return Contact(
         phone_of=partner(dirt.shared_phones),
+        shop_of=np.where(in_shop, shop, -1),
+        recycled_from=np.where(wants_number, earlier, -1),
         device_of=partner(dirt.shared_devices),
+        invited_by=np.where(invited, inviter, -1),
+        invitation_lag=rng.integers(0, 11, size),
         phone_changes_on=np.maximum(joined, 0)
         + days_until(rng, config.behaviour.phone_changes_a_year, size),
         crm_phone_style=draw_styles(rng, size, dirt, missing=dirt.missing_values),
@@ -364,18 +334,6 @@ def _consent(config: SampleConfig, rng: np.random.Generator, crm_day: Ints) -> C
         marketing_withdrawn_on=muted,
         marketing_granted_on=np.where(again, muted + rng.integers(20, 90, size), NEVER),
     )
-
-
-def _settle_partners(persons: Population) -> None:
-    """Follow each shared phone or device to the person whose it first was.
-
-    A partner always appeared earlier, so one pass in order is enough.
-    """
-    for owners in (persons.contact.phone_of, persons.contact.device_of):
-        for person in np.flatnonzero(owners >= 0):
-            owner = owners[owners[person]]
-            if owner >= 0:
-                owners[person] = owner
 
 
 def _epoch_day(config: SampleConfig) -> int:

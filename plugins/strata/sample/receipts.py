@@ -1,15 +1,14 @@
 """Receipts at a till, and the returns that follow from them."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from strata.sample import vocabulary
 from strata.sample.baskets import Baskets, fill
-from strata.sample.chance import Ints, pick
+from strata.sample.chance import Bools, Ints, seconds_of_day
 from strata.sample.entities import POS_LINES, POS_RECEIPTS, TRUTH_RECORDS, Batch, Row
 from strata.sample.faults import lateness
 from strata.sample.phones import Style, draw_styles, write_phones
+from strata.sample.sales import Sales
 from strata.sample.today import Today
 from strata.sample.writing import amount
 
@@ -20,44 +19,47 @@ _HOURS = (
 )
 
 
-@dataclass(frozen=True)
-class _Till:
-    """What the tills hand over; the truth names who was served."""
-
-    receipts: Batch
-    lines: Batch
-    truth: Batch
-
-    def add(
-        self, head: Row, sold_at: str, lines: list[Row], person: str, day: int
-    ) -> None:
-        """One receipt and its lines, arriving together on a day."""
-        self.receipts.rows.append((*head, sold_at))
-        self.lines.rows.extend(lines)
-        self.truth.rows.append(("pos", "receipts", head[0], person))
-        self.receipts.arrivals.append(day)
-        self.lines.arrivals.extend([day] * len(lines))
-        self.truth.arrivals.append(day)
-
-
-def sold(today: Today, buyers: Ints, rng: np.random.Generator) -> list[Batch]:
-    """The day's receipts with their lines, and the later returns."""
+def sold(
+    today: Today, buyers: Ints, cause: Ints, rng: np.random.Generator
+) -> tuple[list[Batch], Sales]:
+    """The day's receipts with their lines, the later returns, and who was served."""
     size = len(buyers)
     baskets = fill(today.persons, buyers, rng)
     heads = _heads(today, buyers, rng)
-    sold_at = today.local(_opening_hours(rng, size))
-    arrival = today.number + lateness(rng, size, today.config.dirt)
-    person = today.keys.person_id[buyers].tolist()
-    till = _Till(Batch(POS_RECEIPTS), Batch(POS_LINES), Batch(TRUTH_RECORDS))
-    lines: list[list[Row]] = [[] for _ in range(size)]
-    rows = baskets.rows([str(head[0]) for head in heads])
-    for purchase, row in zip(baskets.purchase.tolist(), rows, strict=True):
-        lines[purchase].append(row)
-    for number in range(size):
-        day = int(arrival[number])
-        till.add(heads[number], sold_at[number], lines[number], person[number], day)
-    _add_returns(today, buyers, baskets, heads, till, rng)
-    return [till.receipts, till.lines, till.truth]
+    at = seconds_of_day(rng, _HOURS, size)
+    late = lateness(rng, size, today.config.dirt)
+    ids = [str(head[0]) for head in heads]
+    sold_at = today.local(at)
+    rows: list[Row] = [(*h, moment) for h, moment in zip(heads, sold_at, strict=True)]
+    receipts = Batch(POS_RECEIPTS, rows, (today.number + late).tolist(), late.tolist())
+    lines = Batch.of(
+        POS_LINES, today.number, baskets.columns_of(ids), late[baskets.purchase]
+    )
+    is_returned = _add_returns(today, buyers, baskets, receipts, lines, rng)
+    first = np.flatnonzero(baskets.line_no == 1)
+    sales = Sales(
+        ids=ids,
+        buyers=buyers,
+        is_online=np.zeros(size, dtype=np.bool_),
+        account=[""] * size,
+        sku=[baskets.sku[line] for line in first.tolist()],
+        category=baskets.category[first],
+        net_cents=baskets.totals(size),
+        bought_at=at,
+        completed_after=np.zeros(size, dtype=np.int64),
+        is_refunded=is_returned,
+        cause=cause,
+    )
+    return [receipts, lines, _truth(today, buyers, is_returned, receipts)], sales
+
+
+def _truth(today: Today, buyers: Ints, is_returned: Bools, receipts: Batch) -> Batch:
+    """Who was served, for receipts of sales first, then of returns."""
+    person = today.keys.person_id[np.concatenate([buyers, buyers[is_returned]])]
+    size = len(receipts.rows)
+    ids = [row[0] for row in receipts.rows]
+    columns = (["pos"] * size, ["receipts"] * size, ids, person.tolist())
+    return Batch.of(TRUTH_RECORDS, np.asarray(receipts.arrivals, np.int64), columns)
 
 
 def _heads(today: Today, buyers: Ints, rng: np.random.Generator) -> list[Row]:
@@ -94,33 +96,34 @@ def _add_returns(
     today: Today,
     buyers: Ints,
     baskets: Baskets,
-    heads: list[Row],
-    till: _Till,
+    receipts: Batch,
+    lines: Batch,
     rng: np.random.Generator,
-) -> None:
+) -> Bools:
     """Return receipts: the first line of a receipt again, with a negative quantity.
 
     Its unit price is what one piece was sold for after the discount. A return never
-    arrives before its sale.
+    arrives before its sale. Says which receipts have one.
     """
     size = len(buyers)
     factor = today.persons.behaviour.refund_factor[buyers]
     wanted = rng.random(size) < today.config.behaviour.returned_receipts * factor
     after = rng.integers(1, _LAST_RETURN + 1, size)
-    sold_at = today.local(_opening_hours(rng, size), after)
+    sold_at = today.local(seconds_of_day(rng, _HOURS, size), after)
     delay = lateness(rng, size, today.config.dirt)
     first_line = np.flatnonzero(baskets.line_no == 1)
     for number in np.flatnonzero(wanted).tolist():
-        line = int(first_line[number])
-        receipt_id = str(heads[number][0]).replace("PR", "PX")
+        head = receipts.rows[number]
+        receipt_id = str(head[0]).replace("PR", "PX")
         arrives = today.number + int(after[number] + delay[number])
-        till.add(
-            (receipt_id, *heads[number][1:]),
-            sold_at[number],
-            [_return_row(receipt_id, baskets, line)],
-            str(till.truth.rows[number][3]),
-            max(arrives, till.receipts.arrivals[number]),
-        )
+        arrives = max(arrives, receipts.arrivals[number])
+        receipts.rows.append((receipt_id, *head[1:-1], sold_at[number]))
+        lines.rows.append(_return_row(receipt_id, baskets, int(first_line[number])))
+        late = arrives - today.number - int(after[number])
+        for batch in (receipts, lines):
+            batch.arrivals.append(arrives)
+            batch.late.append(late)
+    return wanted
 
 
 def _return_row(receipt_id: str, baskets: Baskets, line: int) -> Row:
@@ -135,8 +138,3 @@ def _return_row(receipt_id: str, baskets: Baskets, line: int) -> Row:
         "0.00",
         amount(int(baskets.cost_cents[line])),
     )
-
-
-def _opening_hours(rng: np.random.Generator, size: int) -> Ints:
-    """Seconds of the day, when the shops are open."""
-    return pick(rng, _HOURS, size) * 3600 + rng.integers(0, 3600, size)

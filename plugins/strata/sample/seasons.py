@@ -5,6 +5,7 @@ the date alone.
 """
 
 from datetime import date, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -30,15 +31,31 @@ _CAMPAIGNS = (  # (first, last as month and day, name)
 )
 
 
+# The first day of the Chinese year, from 2024 to 2033.
+_NEW_YEARS = (
+    *(date(2024, 2, 10), date(2025, 1, 29), date(2026, 2, 17), date(2027, 2, 6)),
+    *(date(2028, 1, 26), date(2029, 2, 13), date(2030, 2, 3), date(2031, 1, 23)),
+    *(date(2032, 2, 11), date(2033, 1, 31)),
+)
+
+
 def orders_factor(day: date) -> float:
-    """Weekday, month-end and festival effect on the number of purchases."""
+    """Weekday, month-end and Spring Festival effect on the number of purchases."""
     month_end = 1.25 if (day + timedelta(days=3)).month != day.month else 1.0
-    return _WEEKDAY_ORDERS[day.weekday()] * month_end * _festival(day)[0]
+    return _WEEKDAY_ORDERS[day.weekday()] * month_end * _spring(day)[0]
+
+
+def promotion_factor(day: date) -> float:
+    """What a shopping festival does to the purchases of a person like any other.
+
+    Who likes discounts feels it more: see ``strata.sample.purchases``.
+    """
+    return _festival(day)[0]
 
 
 def sessions_factor(day: date) -> float:
     """The same on the number of sessions in the app and the mini programs."""
-    return _WEEKDAY_SESSIONS[day.weekday()] * _festival(day)[1]
+    return _WEEKDAY_SESSIONS[day.weekday()] * _festival(day)[1] * _spring(day)[1]
 
 
 def sign_ups_factor(day: date) -> float:
@@ -46,6 +63,7 @@ def sign_ups_factor(day: date) -> float:
     return _WEEKDAY_ORDERS[day.weekday()] * _festival(day)[2]
 
 
+@cache
 def campaign(day: date) -> str:
     """The campaign that runs on a day; there is always one.
 
@@ -61,6 +79,27 @@ def campaign(day: date) -> str:
         return f"payday-{day:%Y-%m}"
     year, week, _ = day.isocalendar()
     return f"newsletter-{year}-w{week:02d}"
+
+
+def begins(day: date) -> bool:
+    """Whether the day's campaign was not there the day before."""
+    return campaign(day) != campaign(day - timedelta(days=1))
+
+
+def is_festive(day: date) -> bool:
+    """Whether the day's campaign is that of a festival."""
+    return any(first <= (day.month, day.day) <= last for first, last, _ in _CAMPAIGNS)
+
+
+def _spring(day: date) -> tuple[float, float]:
+    """Orders and sessions around the new year: gifts before, a quiet week from it."""
+    for first in _NEW_YEARS:
+        after = (day - first).days
+        if -21 <= after < -2:
+            return 1.35, 1.1
+        if -2 <= after < 8:
+            return 0.45, 1.25
+    return 1.0, 1.0
 
 
 def _festival(day: date) -> tuple[float, float, float]:

@@ -20,6 +20,17 @@ GIVEN: Final = (
     ("浩", "hao"), ("宇", "yu"), ("轩", "xuan"), ("子", "zi"), ("涵", "han"),
     ("欣", "xin"), ("怡", "yi"), ("佳", "jia"), ("琪", "qi"), ("梓", "zi"),
 )  # fmt: skip
+# Names as their bearers write them: given name, surname, both in Latin letters, and
+# the language in which they write reviews.
+FOREIGN_NAMES: Final = (
+    ("Анна", "Иванова", "anna", "ivanova", "ru"), ("Олег", "Петров", "oleg", "petrov", "ru"),
+    ("민수", "김", "minsu", "kim", "ko"), ("서연", "박", "seoyeon", "park", "ko"),
+    ("健", "佐藤", "ken", "sato", "ja"), ("さくら", "高橋", "sakura", "takahashi", "ja"),
+    ("محمد", "علي", "mohammed", "ali", "ar"), ("Hoa", "Nguyễn Thị", "hoa", "nguyen", "vi"),
+    ("José", "García Núñez", "jose", "garcia", "es"), ("Zoë", "O'Brien", "zoe", "obrien", "en"),
+    ("Jürgen", "Müller-Weiß", "juergen", "mueller", "de"), ("Emily", "Clark", "emily", "clark", "en"),
+    ("ئالىم", "تۇرسۇن", "alim", "tursun", "zh"), ("བཀྲ་ཤིས", "དོན་གྲུབ", "tashi", "dondrub", "zh"),
+)  # fmt: skip
 CITIES: Final = (  # city, region, weight
     ("Shanghai", "East", 12), ("Beijing", "North", 11), ("Guangzhou", "South", 9),
     ("Shenzhen", "South", 9), ("Hangzhou", "East", 7), ("Chengdu", "Southwest", 7),
@@ -44,6 +55,24 @@ POS_WEIGHTS: Final = (0.86, 0.08, 0.06)
 MINI_TOUCHPOINTS: Final = ("wechat_mini", "alipay_mini", "douyin_mini")
 MINI_WEIGHTS: Final = (0.72, 0.18, 0.10)
 APP_TOUCHPOINTS: Final = ("app_ios", "app_android")
+
+NICKNAMES: Final = (
+    ("爱吃的", "快乐", "小小", "sunny", "夜猫", "lazy", "甜甜的", "Super"),
+    ("猫", "兔子", "panda", "阿宝", "云", "星星", "fox", "豆豆", "鱼"),
+)
+AD_TOUCHPOINTS: Final = ("search_ad", "feed_ad", "display_ad", "kol")
+AD_WEIGHTS: Final = (0.35, 0.35, 0.20, 0.10)
+SOCIAL_TOUCHPOINTS: Final = (
+    "weibo", "douyin_live", "kuaishou_live", "xiaohongshu", "bilibili",
+)  # fmt: skip
+SOCIAL_WEIGHTS: Final = (0.22, 0.26, 0.14, 0.26, 0.12)
+SOCIAL_ACTS: Final = ("like", "comment", "share", "post")
+SOCIAL_ACT_WEIGHTS: Final = (0.66, 0.18, 0.11, 0.05)
+WEB_TOUCHPOINTS: Final = ("web_pc", "web_h5")
+SUPPORT_TOUCHPOINTS: Final = ("hotline", "live_chat", "ticket")
+TICKET_CATEGORIES: Final = (
+    "delivery", "quality", "refund", "product", "account", "payment",
+)  # fmt: skip
 
 CATEGORIES: Final = (
     "beauty", "fashion", "food", "home", "electronics", "sports", "baby", "books",

@@ -10,31 +10,78 @@ from pathlib import Path
 from typing import Any
 
 from strata.config.sample import SampleConfig
-from strata.sample.browsing import browsing
+from strata.sample.browsing import app_events, mini_events, web_events
+from strata.sample.circles import private_domain, social_media
+from strata.sample.clicks import CORRECTED_AFTER, advertised
+from strata.sample.coupons import coupons
 from strata.sample.crm import Crm, WorldMismatchError, changes_of
-from strata.sample.entities import (
-    LANDING,
-    TRUTH_FAULTS,
-    TRUTH_RECORDS,
-    Batch,
-    Entity,
-    Row,
-)
-from strata.sample.faults import VERY_LATE, spoil
+from strata.sample.entities import LANDING, TRUTH, Batch, Entity, Row
+from strata.sample.faults import VERY_LATE, as_delivered, spoil
 from strata.sample.files import parquet_bytes, write_bytes, write_rows
 from strata.sample.keys import keys
-from strata.sample.orders import LAST_REFUND
+from strata.sample.loyalty import points, referrals
+from strata.sample.messages import messages
+from strata.sample.opinions import meetings, reviews, surveys
 from strata.sample.population import population, sizes
 from strata.sample.purchases import purchases
-from strata.sample.registers import appeared, registered
-from strata.sample.today import Today
-from strata.sample.truth import persons_of
+from strata.sample.registers import (
+    app_accounts,
+    appeared,
+    mini_users,
+    social_accounts,
+    wecom_contacts,
+)
+from strata.sample.sales import Sales
+from strata.sample.service import tickets
+from strata.sample.today import Memory, Today
+from strata.sample.truth import persons_of, told
 
 # Raise it when the same settings no longer give the same bytes.
-_VERSION = 1
-# What a day brings about has arrived after so many days: late, and once more repeated.
-_AFTERMATH = LAST_REFUND + VERY_LATE + 1
-_ENTITIES = {entity.title: entity for entity in (*LANDING, TRUTH_RECORDS, TRUTH_FAULTS)}
+_VERSION = 2
+# A row is late, comes once more a day after, and meets an outage.
+_LATE = VERY_LATE + 2
+_ENTITIES = {entity.title: entity for entity in (*LANDING, *TRUTH)}
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What brings rows about: a day's, of some systems, within ``reach`` days."""
+
+    rows: Callable[[Today], list[Batch]]
+    systems: frozenset[str]
+    reach: int
+
+
+# The place in these lists decides about faults: append, never insert.
+_SOURCES = tuple(
+    _Source(rows, frozenset(systems.split()), reach + _LATE)
+    for rows, systems, reach in (
+        (app_events, "app", 0),
+        (mini_events, "miniprogram", 0),
+        (web_events, "web", 0),
+        (private_domain, "wecom", 0),
+        (social_media, "social", 0),
+        (advertised, "ads", CORRECTED_AFTER),
+        (messages, "app loyalty", 5),
+        (referrals, "loyalty", 10),
+        (meetings, "feedback", 0),
+        (app_accounts, "app", 0),
+        (mini_users, "miniprogram", 0),
+        (wecom_contacts, "wecom", 0),
+        (social_accounts, "social", 0),
+    )
+)
+# What the purchases of a day bring about in other systems.
+_FOLLOWERS: tuple[tuple[Callable[[Today, Sales], list[Batch]], str], ...] = (
+    (points, "loyalty"),
+    (coupons, "loyalty"),
+    (tickets, "support"),
+    (surveys, "feedback"),
+    (reviews, "feedback"),
+)
+_PURCHASES = 50
+# The longest way: an order is reviewed twelve days after a week.
+_AFTERMATH = 19 + _LATE
 
 
 @dataclass(frozen=True)
@@ -59,8 +106,12 @@ class _Arrivals:
 
     def add(self, batches: Iterable[Batch]) -> None:
         for batch in batches:
-            for row, day in zip(batch.rows, batch.arrivals, strict=True):
-                self._waiting[day][batch.entity.title].append(row)
+            title, days = batch.entity.title, batch.arrivals
+            for day in set(days):
+                rows = batch.rows
+                if len(days) != days.count(day):
+                    rows = [r for r, d in zip(rows, days, strict=True) if d == day]
+                self._waiting[day][title].extend(rows)
 
     def take(self, day: int) -> dict[str, list[Row]]:
         return dict(self._waiting.pop(day, {}))
@@ -100,14 +151,15 @@ def advance(
     due = sorted(files_due | (set(range(last + 1)) - in_crm))
     if not due:
         return Advance((), {})
-    counts = sizes(config, last)
+    counts, memory = sizes(config, last), Memory()
     everybody = population(config, last)
     all_keys = keys(config, everybody)
     arrivals, written = _Arrivals(), Counter[str]()
     for number in range(max(0, due[0] - _AFTERMATH), last + 1):
-        today = Today(config, everybody.first(counts[number]), all_keys, number)
-        if any(number <= day <= number + _AFTERMATH for day in files_due):
-            arrivals.add(_happenings(today))
+        persons = everybody.first(counts[number])
+        today = Today(config, persons, all_keys, number, counts, memory)
+        first_due = min((n for n in files_due if n >= number), default=last + 1)
+        arrivals.add(_happenings(today, first_due - number))
         rows, changes = arrivals.take(number), changes_of(today)
         summary = Counter({title: len(its_rows) for title, its_rows in rows.items()})
         summary.update(changes.counts())
@@ -126,7 +178,7 @@ def advance(
 def describe(world_dir: Path, config: SampleConfig) -> dict[str, Any]:
     """What has been written so far: days, persons, rows by system and entity.
 
-    ``truth`` counts the hidden files: ``faults`` are the rows that cannot be read. A
+    ``truth`` counts the rows of the hidden tables. A
     world that has not begun has no days and no rows.
     """
     markers = sorted((world_dir / "days").glob("*.json"))
@@ -152,25 +204,49 @@ def describe(world_dir: Path, config: SampleConfig) -> dict[str, Any]:
     }
 
 
-def _happenings(today: Today) -> list[Batch]:
-    """All batches of a day, spoilt; the truth about them is whole."""
-    batches = [*purchases(today), *browsing(today), *registered(today)]
-    hidden = [batch for batch in batches if batch.entity is TRUTH_RECORDS]
-    visible = [batch for batch in batches if batch.entity is not TRUTH_RECORDS]
-    faults = spoil(today.config, today.number, visible)
-    return [*visible, *hidden, appeared(today), faults]
+def _happenings(today: Today, due_in: int) -> list[Batch]:
+    """The batches of a day that may reach a day so many days on, spoilt.
+
+    Only the systems that deliver are asked; the truth about them is whole.
+    """
+    delivers = set(today.config.delivers)
+    found: list[tuple[int, list[Batch]]] = [
+        (place, source.rows(today))
+        for place, source in enumerate(_SOURCES)
+        if source.systems & delivers and due_in <= source.reach
+    ]
+    if due_in <= _AFTERMATH:
+        bought = purchases(today)
+        found.append((_PURCHASES, bought.batches))
+        found.extend(
+            (_PURCHASES + 1 + place, rows(today, bought.sales))
+            for place, (rows, system) in enumerate(_FOLLOWERS)
+            if system in delivers
+        )
+    batches = [*appeared(today), *told(today)]
+    for place, its_batches in found:
+        visible = [b for b in its_batches if b.entity.system in delivers]
+        batches.append(spoil(today.config, today.number, place, visible))
+        batches.extend(visible)
+        batches.extend(b for b in its_batches if b.entity.system == "truth")
+    return batches
 
 
 def _write_files(
     world_dir: Path, today: Today, rows: dict[str, list[Row]], start: int
 ) -> None:
     for title, its_rows in rows.items():
+        if not its_rows:
+            continue
         entity = _ENTITIES[title]
-        write_rows(_path(world_dir, entity, today.day), entity, its_rows)
-    write_bytes(
-        world_dir / "truth" / "persons" / f"{today.day}.parquet",
-        parquet_bytes(persons_of(today, start)),
-    )
+        names, shaped = as_delivered(today.config, entity, today.number, its_rows)
+        path = _path(world_dir, entity, today.day)
+        write_rows(path, entity.suffix, names, shaped)
+    if start < len(today.persons):
+        write_bytes(
+            world_dir / "truth" / "persons" / f"{today.day}.parquet",
+            parquet_bytes(persons_of(today, start)),
+        )
 
 
 def _path(world_dir: Path, entity: Entity, day: date) -> Path:

@@ -18,7 +18,7 @@ STAMP := $(VENV)/.base
 STAMP_DEV := $(VENV)/.dev
 RUN := $(BIN)/strata
 
-.PHONY: help env run backfill up test check lint types features bench lock clean
+.PHONY: help env run backfill up deployment test check lint types features bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -55,6 +55,10 @@ backfill: $(STAMP) ## run a range of days: FROM=YYYY-MM-DD TO=YYYY-MM-DD
 
 up: $(STAMP) ## start Airflow on loopback with the DAG scheduled; Ctrl-C stops it
 	@$(RUN) up --world $(WORLD) $(if $(DATA),--data "$(DATA)")
+
+deployment: ## make the secrets and folders that docker-compose.yml mounts
+	@$(PYTHON) deploy/prepare.py "$${STRATA_SECRETS:-secrets}" "$${STRATA_HOME:-var}" \
+	  "$${STRATA_WORLD:-sample}"
 
 lint: $(STAMP_DEV) ## style of Python and SQL
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

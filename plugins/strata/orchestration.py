@@ -111,7 +111,6 @@ def airflow_environment(tenant: Tenant, database: str) -> dict[str, str]:
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / database}",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
-        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "STRATA_WORLD": tenant.world_name,
         "STRATA_HOME": str(state_root()),
         "STRATA_TIMEZONE": tenant.world.timezone,

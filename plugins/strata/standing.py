@@ -28,16 +28,6 @@ _QUICK_SECONDS = 3
 _TASK_SECONDS = 60
 _POLL_SECONDS = 0.2
 
-# Every task is forked from the scheduler: what it has imported, none imports again.
-_WITH_IMPORTS = """
-import dbt.cli.main, dlt, great_expectations
-import strata.activation, strata.identity, strata.ingest.land, strata.pipeline
-import strata.quality.validation, strata.report, strata.scoring, strata.serving
-import strata.transform
-from airflow.__main__ import main
-main()
-"""
-
 Parts = dict[str, subprocess.Popen[bytes]]
 
 
@@ -197,10 +187,10 @@ def _spawn(
 ) -> subprocess.Popen[bytes]:
     place = _log(home, name)
     place.parent.mkdir(parents=True, exist_ok=True)
-    program = ["-c", _WITH_IMPORTS] if name == "scheduler" else ["-m", "airflow"]
+    program = ["strata.scheduler"] if name == "scheduler" else ["airflow", name]
     with place.open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, *program, name, *options],
+            [sys.executable, "-m", *program, *options],
             stdout=log,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,

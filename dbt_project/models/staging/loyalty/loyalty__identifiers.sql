@@ -1,6 +1,7 @@
 -- Grain: record, identifier type and value. A member is known by the number, and by the
--- addresses that messages were sent to. Who followed an invitation is a record of it,
--- known by the phone that the inviter gave. Who did not is nobody's customer: their
+-- addresses that messages were sent to. A message to somebody without a number is a
+-- record of its own, known by its address. Who followed an invitation is a record of
+-- it, known by the phone that the inviter gave. Who did not is nobody's customer: their
 -- phone makes no person here.
 {{ config(materialized="ephemeral") }}
 
@@ -76,6 +77,13 @@ addressed_members as (
 
 ),
 
+other_messages as (
+
+    select * from messages
+    where member_no is null
+
+),
+
 final as (
 
     {{ identifiers_of(
@@ -95,6 +103,15 @@ final as (
         shown={"phone": "phone", "email": "email"},
         first_seen_at="first_sent_at",
         last_seen_at="last_sent_at",
+    ) }}
+    union all
+    {{ identifiers_of(
+        "other_messages",
+        entity="messages",
+        record_key="message_id",
+        shown={"phone": "phone", "email": "email"},
+        first_seen_at="coalesce(sent_at, _first_known_at)",
+        last_seen_at="coalesce(sent_at, _first_known_at)",
     ) }}
     union all
     {{ identifiers_of(

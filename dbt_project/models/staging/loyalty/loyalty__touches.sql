@@ -1,4 +1,5 @@
--- Grain: one row a mail or text message.
+-- Grain: one row a mail or text message. Nobody can tell whether a text message was
+-- read; that one clicked would make it look as if only they had.
 {{ config(materialized="ephemeral") }}
 
 with
@@ -14,15 +15,24 @@ final as (
     select
         'loyalty:' || message_id as touch_id,
         touchpoint,
-        case when member_no is not null then 'members' end as person_entity,
-        member_no as person_key,
+        case
+            when member_no is not null then 'members'
+            when coalesce(phone, email) is not null then 'messages'
+        end as person_entity,
+        case
+            when member_no is not null then member_no
+            when coalesce(phone, email) is not null then message_id
+        end as person_key,
         campaign,
         {{ to_decimal("null") }} as cost,
         sent_at as event_at,
         _first_known_at as known_at,
-        coalesce(opened_at, clicked_at) is not null as is_opened,
+        case
+            when touchpoint != 'sms' then coalesce(opened_at, clicked_at) is not null
+        end as is_opened,
         clicked_at is not null as is_clicked,
-        coalesce(opened_at, clicked_at) as opened_at,
+        case when touchpoint != 'sms' then coalesce(opened_at, clicked_at) end
+            as opened_at,
         clicked_at
     from messages
 

@@ -6,7 +6,8 @@ Each stage is built, gated and then published in one transaction.
 
 What it needs: a tenant (``STRATA_WORLD``, default ``sample``) and its home
 (``STRATA_HOME``). The day is the parameter ``ds`` (YYYY-MM-DD); a scheduled run is
-for the local day on which its data interval starts.
+for the local day on which its data interval starts. With the parameter ``since`` it
+builds every day from that one on together: this is how a backfill is made.
 
 What stops it: a gate with a failed or errored check, a source whose contract says
 stop, a CRM that refuses too much. Nothing of that stage is then published.
@@ -42,7 +43,10 @@ def explain(context):  # type: ignore[no-untyped-def]
     start_date=datetime(2025, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
-    params={"ds": Param(None, type=["null", "string"], format="date")},
+    params={
+        "ds": Param(None, type=["null", "string"], format="date"),
+        "since": Param(None, type=["null", "string"], format="date"),
+    },
     default_args={
         "owner": "data engineering",
         "retries": 2,
@@ -57,7 +61,9 @@ def daily_segments() -> None:
     def start(params=None, data_interval_start=None, dag_run=None):  # type: ignore[no-untyped-def]
         from strata.orchestration import start_run
 
-        return start_run(params["ds"], data_interval_start, dag_run.run_id)
+        return start_run(
+            params["ds"], data_interval_start, dag_run.run_id, params["since"]
+        )
 
     @task
     def step(action: str, stage: str, attempt: str) -> None:

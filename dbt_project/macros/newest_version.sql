@@ -1,5 +1,5 @@
 {% macro newest_version(
-    relation, key, version=none, first_seen=[], earliest={}
+    relation, key, version=none, earliest={}
 ) -%}
     {#-
         CTEs, the last of which, `newest`, keeps one row of each key: the newest by
@@ -12,8 +12,6 @@
         was first known; `_known_at` when the kept row was.
 
         `relation`: a CTE with the operational columns of raw. `key`: its columns.
-        `first_seen`: columns that change between versions; `<column>_first_seen_at`
-        is the earliest `version`, a timestamp, that shows the value of the kept row.
         `earliest`: name to expression; the least that it is in any version of the key.
 
         Only keys that occur more than once are ranked, with those that are null, which
@@ -67,11 +65,6 @@
             ) as _place,
             count(*) over (partition by {{ keys }}) as _versions,
             min(_known_at) over (partition by {{ keys }}) as _first_known_at
-            {%- for column in first_seen %},
-            min({{ version }}) over (
-                partition by {{ (key + [column]) | join(", ") }}
-            ) as {{ column }}_first_seen_at
-            {%- endfor %}
             {%- for name, expression in earliest.items() %},
             min({{ expression }}) over (partition by {{ keys }}) as {{ name }}
             {%- endfor %}
@@ -90,9 +83,6 @@
             {{ all_columns_but("marked", ["_is_ranked"]) }},
             cast(1 as bigint) as _versions,
             _known_at as _first_known_at
-            {%- for column in first_seen %},
-            {{ version }} as {{ column }}_first_seen_at
-            {%- endfor %}
             {%- for name, expression in earliest.items() %},
             {{ expression }} as {{ name }}
             {%- endfor %}

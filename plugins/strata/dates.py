@@ -3,6 +3,8 @@
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+_KNOWN_AFTER = timedelta(hours=1, minutes=30)
+
 
 def day_bounds(ds: date, timezone: str) -> tuple[datetime, datetime]:
     """First moment of the local day ``ds`` and of the day after it.
@@ -16,6 +18,16 @@ def day_bounds(ds: date, timezone: str) -> tuple[datetime, datetime]:
         return datetime.combine(day, time(), zone).astimezone(UTC).replace(tzinfo=None)
 
     return start(ds), start(ds + timedelta(days=1))
+
+
+def known_on(ds: date, timezone: str) -> datetime:
+    """When what arrived on the local day ``ds`` is known: 01:30 of the day after.
+
+    Naive UTC. It is nominal: a file says which day it came, not when it was read, so
+    that the same files tell the same whenever a run takes them in.
+    """
+    midnight = datetime.combine(ds + timedelta(days=1), time(), ZoneInfo(timezone))
+    return (midnight + _KNOWN_AFTER).astimezone(UTC).replace(tzinfo=None)
 
 
 def local_date(moment: datetime, timezone: str) -> date:

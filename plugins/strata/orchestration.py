@@ -6,7 +6,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from strata.tenant import Tenant, project_root, state_root
 
 log = logging.getLogger(__name__)
 DAG_ID = "daily_segments"
+DAYS_TOGETHER = 10
+"""Days that one run of a backfill builds at most; more of them take more memory."""
 Listener = Callable[[str, str, str], None]
 _listeners: list[Listener] = []
 _errors: list[str] = []
@@ -37,16 +40,22 @@ def tenant_of_environment() -> Tenant:
 
 
 def start_run(
-    requested: str | None, data_interval_start: datetime | None, external_id: str
+    requested: str | None,
+    data_interval_start: datetime | None,
+    external_id: str,
+    since: str | None = None,
 ) -> str:
     """Open the run of the day asked for, else of the scheduled interval; its id.
+
+    With ``since`` it is for every day from that one on, built together.
 
     Where another process has the tenant, the scheduler tries again after a while.
     """
     tenant = tenant_of_environment()
     with _final_if(ConfigError, ValueError):
         ds = run_date(requested, data_interval_start, tenant.world.timezone)
-        return pipeline.start(tenant, ds, external_id)
+        first = run_date(since, None, tenant.world.timezone) if since else None
+        return pipeline.start(tenant, ds, external_id, first)
 
 
 def run_step(action: str, stage: str, run_id: str) -> None:
@@ -161,10 +170,12 @@ def run_days(
     *,
     take_over: bool = False,
 ) -> list[str]:
-    """Run the DAG for each day, forward in time, in this process; the run ids.
+    """Run the DAG for all days, forward in time, in this process; the run ids.
 
-    Raises ``RunFailedError`` at the first day that fails, with what stopped it, and
-    ``RunInProgressError`` where another run has the tenant, as ``runs.hold`` does.
+    Days in a row are built together, up to ``DAYS_TOGETHER`` of them, to the same
+    tables as one by one. Raises ``RunFailedError`` where a run fails, with what stopped
+    it, and ``RunInProgressError`` where another run has the tenant, as ``runs.hold``
+    does.
     """
     done: list[str] = []
     already = clock.process_seconds()
@@ -176,9 +187,9 @@ def run_days(
             task.retries = 0
         _listeners.append(listener)
         try:
-            for ds in sorted(days):
+            for first, last in together(days, newest_published(tenant)):
                 watch = clock.Stopwatch()
-                done.append(_run_one(tenant, dag, ds))
+                done.append(_run_one(tenant, dag, first, last))
                 with tenant.warehouse.connection("record the fixed cost") as con:
                     runs.note_fixed_cost(
                         con, runs.get_run(tenant, done[-1]), already + watch.seconds
@@ -189,11 +200,45 @@ def run_days(
     return done
 
 
-def _run_one(tenant: Tenant, dag: Any, ds: date) -> str:
-    """Run the DAG for one day; the id of the run. Raises ``RunFailedError``."""
+def together(
+    days: Sequence[date], newest: date | None, at_most: int = DAYS_TOGETHER
+) -> list[tuple[date, date]]:
+    """The days as ranges that one run builds: first and last day of each.
+
+    A range has no gap, and does not reach over ``newest``, the newest published day:
+    what lies before it is only rebuilt. The ranges are as even as they can be.
+    """
+    rows: list[list[date]] = []
+    for ds in sorted(set(days)):
+        follows = rows and ds - rows[-1][-1] == timedelta(days=1)
+        if follows and (newest is None or ds != newest):
+            rows[-1].append(ds)
+        else:
+            rows.append([ds])
+    ranges = []
+    for row in rows:
+        parts = -(-len(row) // at_most)
+        ends = [len(row) * n // parts for n in range(parts + 1)]
+        ranges += [(row[a], row[b - 1]) for a, b in pairwise(ends)]
+    return ranges
+
+
+def newest_published(tenant: Tenant) -> date | None:
+    """The newest day whose features are published; None for a tenant without runs."""
+    if not tenant.warehouse.path.exists():
+        return None
+    tenant.warehouse.migrate()
+    return tenant.warehouse.newest_published()
+
+
+def _run_one(tenant: Tenant, dag: Any, first: date, ds: date) -> str:
+    """Run the DAG for a range; the id of the run. Raises ``RunFailedError``."""
     _errors.clear()
     before, _, _ = _newest(tenant)
-    state = str(dag.test(run_conf={"ds": ds.isoformat()}).state)
+    conf = {"ds": ds.isoformat()}
+    if first < ds:
+        conf["since"] = first.isoformat()
+    state = str(dag.test(run_conf=conf).state)
     run_id, stage, error = _newest(tenant)
     if run_id is not None and run_id != before:
         if state == "success":

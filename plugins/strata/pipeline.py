@@ -9,7 +9,7 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import duckdb
 
 from strata import clock, counts, runs, secrets
 from strata.config.loader import read_yaml
+from strata.dates import known_on
 from strata.ingest.manifest import Load, Manifest, SetAside, manifest_hash
 from strata.run import Run
 from strata.tenant import Tenant
@@ -50,10 +51,15 @@ def _timed(
                 runs.add_seconds(con, run, stage, watch.seconds)
 
 
-def start(tenant: Tenant, ds: date, external_id: str | None = None) -> str:
-    """Open an attempt at ``ds`` and give its id."""
+def start(
+    tenant: Tenant,
+    ds: date,
+    external_id: str | None = None,
+    since: date | None = None,
+) -> str:
+    """Open an attempt at ``ds``, or at the days ``since`` to ``ds``, and give its id."""
     tenant.ensure_pseudonym_key()
-    run = runs.open_run(tenant, ds, external_id)
+    run = runs.open_run(tenant, ds, external_id, since)
     tenant.remember()
     with tenant.warehouse.connection("set the day of the run") as con:
         _set_run_dates(con, tenant, run)
@@ -277,23 +283,39 @@ def _tables_to_check(tenant: Tenant, run: Run, stage: str) -> list[str] | None:
 
 
 def _set_run_dates(con: duckdb.DuckDBPyConnection, tenant: Tenant, run: Run) -> None:
-    starts_at, ends_at = run.bounds
+    """Tell SQL which days to build, and what each of them may know.
+
+    Of the newest days each knows what its own morning after did: the loads of before
+    this run, and what arrived up to then. A past day takes all that is known by now.
+    """
     record = tenant.world.crm_record
+    row = con.execute("select max(known_at) from ops.load_manifest").fetchone()
+    before = row[0] if row and row[0] else datetime.min
     con.execute("delete from ops.run_dates")
-    con.execute(
-        "insert into ops.run_dates values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            run.ds,
-            starts_at,
-            ends_at,
-            run.is_newest,
-            run.timezone,
-            tenant.world.consent_default,
-            record.system,
-            record.entity,
-            run.run_id,
-        ],
-    )
+    for ds in run.days:
+        starts_at, ends_at = run.of_day(ds).bounds
+        known_until, recorded_until = datetime.max, date.max
+        if run.is_newest:
+            known_until = max(known_on(ds, run.timezone), before)
+            recorded_until = ds
+        con.execute(
+            "insert into ops.run_dates (ds, starts_at, ends_at, is_newest, timezone,"
+            " consent_default, crm_system, crm_entity, _run_id, known_until,"
+            " recorded_until) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                ds,
+                starts_at,
+                ends_at,
+                run.is_newest,
+                run.timezone,
+                tenant.world.consent_default,
+                record.system,
+                record.entity,
+                run.run_id,
+                known_until,
+                recorded_until,
+            ],
+        )
 
 
 def _all_loads(tenant: Tenant) -> list[Load]:
@@ -313,10 +335,22 @@ def _build_ingest(tenant: Tenant, run: Run, progress: Progress) -> None:
     from strata.ingest import views
     from strata.ingest.land import land
 
+    def landed(part: Run, *kinds: str) -> list[SetAside]:
+        return land(
+            part, tenant.world, tenant.sources, tenant.data, progress, kinds
+        ).set_aside
+
+    set_aside: list[SetAside] = []
+    last = run
     if tenant.world.generated:
-        _advance_world(tenant, run, progress)
-    landing = land(run, tenant.world, tenant.sources, tenant.data, progress)
-    _keep_set_aside(run, landing.set_aside)
+        last = run.of_day(run.ds)
+        for ds in run.days:
+            _advance_world(tenant, run.of_day(ds), progress)
+            if ds < run.ds:
+                # Files keep their day, but of a database only today can be read.
+                set_aside += landed(run.of_day(ds), "sql")
+    set_aside += landed(last, "sql", "files")
+    _keep_set_aside(run, set_aside)
     with tenant.warehouse.connection("show the new loads") as con:
         views.create_views(
             con,
@@ -425,11 +459,11 @@ def _show_raw(tenant: Tenant) -> None:
 
 def _build_identity(tenant: Tenant, run: Run, progress: Progress) -> None:
     from strata.config.identity import IdentityConfig
-    from strata.identity import resolve
+    from strata.identity import resolve_days
 
     config = read_yaml(tenant.config_dir / "identity.yml", IdentityConfig)
     with tenant.warehouse.connection("resolve identities") as con:
-        found = resolve(con, run, config)
+        found = resolve_days(con, run, config)
     place = _identity_file(run)
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text(json.dumps(asdict(found)), encoding="utf-8")
@@ -471,7 +505,8 @@ def _build_segments(tenant: Tenant, run: Run, progress: Progress) -> None:
     tiers = read_yaml(tenant.config_dir / "tiers.yml", TiersConfig)
     playbooks = read_yaml(tenant.config_dir / "playbooks.yml", PlaybooksConfig)
     with tenant.warehouse.connection("score") as con:
-        score(con, run, tiers, playbooks)
+        for ds in run.days:
+            score(con, run.of_day(ds), tiers, playbooks)
 
 
 _BUILDERS: dict[str, Callable[[Tenant, Run, Progress], None]] = {
@@ -553,13 +588,17 @@ def _files_set_aside(tenant: Tenant, run: Run, stage: str) -> list[Any]:
 def _mark_stale_days(tenant: Tenant, run: Run) -> None:
     """Later published days are stale once an older day's content has changed."""
     with tenant.warehouse.connection("mark stale days") as con:
-        con.execute("delete from audit.stale_days where ds = ?", [run.ds])
-        rows = con.execute(
-            "select fingerprint from audit.publications"
-            " where stage = 'features' and ds = ? order by _published_at desc limit 2",
-            [run.ds],
+        days = [run.days[0], run.ds]
+        con.execute("delete from audit.stale_days where ds between ? and ?", days)
+        changed = con.execute(
+            "select ds from (select ds, fingerprint from audit.publications"
+            " where stage = 'features' and ds between ? and ?"
+            " qualify row_number() over (partition by ds"
+            " order by _published_at desc) <= 2)"
+            " group by ds having count(*) < 2 or count(distinct fingerprint) > 1",
+            days,
         ).fetchall()
-        if run.is_newest or (len(rows) == 2 and rows[0] == rows[1]):
+        if run.is_newest or not changed:
             return
         con.execute(
             "insert or replace into audit.stale_days"

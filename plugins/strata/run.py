@@ -1,7 +1,7 @@
 """What every stage is told about the run it works for."""
 
-from dataclasses import dataclass
-from datetime import date, datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from strata.dates import day_bounds
@@ -9,10 +9,11 @@ from strata.dates import day_bounds
 
 @dataclass(frozen=True)
 class Run:
-    """One attempt at one day of one tenant.
+    """One attempt at one day of one tenant, or at several days in a row.
 
-    ``is_newest`` is False for a day older than the newest published one: such a run
-    rebuilds that day's snapshots and neither moves "current" nor writes to a CRM.
+    ``ds`` is the day, and of several the last; ``since`` is the first of several.
+    ``is_newest`` is False for days older than the newest published one: such a run
+    rebuilds their snapshots and neither moves "current" nor writes to a CRM.
     """
 
     run_id: str
@@ -21,6 +22,17 @@ class Run:
     home: Path
     timezone: str
     is_newest: bool = True
+    since: date | None = None
+
+    @property
+    def days(self) -> tuple[date, ...]:
+        """The days to build, oldest first."""
+        first = self.since or self.ds
+        return tuple(first + timedelta(n) for n in range((self.ds - first).days + 1))
+
+    def of_day(self, ds: date) -> "Run":
+        """The same attempt, at one of its days alone."""
+        return replace(self, ds=ds, since=None)
 
     @property
     def bounds(self) -> tuple[datetime, datetime]:

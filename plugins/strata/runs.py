@@ -51,8 +51,13 @@ def hold(tenant: Tenant, purpose: str, *, take_over: bool = False) -> Iterator[N
         yield
 
 
-def open_run(tenant: Tenant, ds: date, external_id: str | None = None) -> Run:
-    """Record a new attempt at ``ds`` and return it.
+def open_run(
+    tenant: Tenant,
+    ds: date,
+    external_id: str | None = None,
+    since: date | None = None,
+) -> Run:
+    """Record a new attempt at ``ds``, or at the days ``since`` to ``ds``; return it.
 
     An attempt that was running when its process died is marked ``interrupted``. The
     same ``external_id`` (the scheduler's name for this run) gives the same attempt
@@ -62,10 +67,10 @@ def open_run(tenant: Tenant, ds: date, external_id: str | None = None) -> Run:
     """
     if _lock(tenant).is_ours:
         # The scheduler lives in this process and ends with it.
-        return _open(tenant, ds, None)
+        return _open(tenant, ds, None, since)
     keep = hold if external_id is None else _alone
     with keep(tenant, f"start of {ds}"):
-        return _open(tenant, ds, external_id)
+        return _open(tenant, ds, external_id, since)
 
 
 def take_up(tenant: Tenant, run_id: str) -> Run:
@@ -149,9 +154,15 @@ def _interrupt(con: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def _open(tenant: Tenant, ds: date, external_id: str | None) -> Run:
+def _open(tenant: Tenant, ds: date, external_id: str | None, since: date | None) -> Run:
     tenant.warehouse.migrate()
     newest = tenant.warehouse.newest_published()
+    first = since or ds
+    if newest is not None and first < newest < ds:
+        raise ValueError(
+            f"the days {first} to {ds} lie on both sides of {newest}, the newest "
+            "published one: run those before it and those after it apart"
+        )
     with tenant.warehouse.connection(f"open a run of {ds}") as con:
         if external_id is not None:
             row = con.execute(
@@ -166,19 +177,20 @@ def _open(tenant: Tenant, ds: date, external_id: str | None) -> Run:
         run_id = f"{ds}.{attempt}"
         con.execute(
             "insert into audit.runs (run_id, ds, world, attempt, previous_run_id,"
-            " status, is_newest, config_hash, code_version, external_id, _started_at)"
-            " values (?, ?, ?, ?, ?, 'running', ?, ?, ?, ?, ?)",
+            " status, is_newest, config_hash, code_version, external_id, _started_at,"
+            " since) values (?, ?, ?, ?, ?, 'running', ?, ?, ?, ?, ?, ?)",
             [
                 run_id,
                 ds,
                 tenant.world_name,
                 attempt,
                 previous,
-                newest is None or ds >= newest,
+                newest is None or first >= newest,
                 tenant.config_hash,
                 tenant.code_version,
                 external_id,
                 clock.now_naive(),
+                since,
             ],
         )
         return _read(con, tenant, run_id)
@@ -287,7 +299,7 @@ def _numbers(con: duckdb.DuckDBPyConnection, ds: date) -> tuple[int, str | None]
 
 def _read(con: duckdb.DuckDBPyConnection, tenant: Tenant, run_id: str) -> Run:
     row = con.execute(
-        "select ds, is_newest from audit.runs where run_id = ?", [run_id]
+        "select ds, is_newest, since from audit.runs where run_id = ?", [run_id]
     ).fetchone()
     if row is None:
         raise UnknownRunError(
@@ -300,4 +312,5 @@ def _read(con: duckdb.DuckDBPyConnection, tenant: Tenant, run_id: str) -> Run:
         home=tenant.home,
         timezone=tenant.world.timezone,
         is_newest=bool(row[1]),
+        since=row[2],
     )

@@ -30,14 +30,15 @@ create schema ops; create schema staging; create schema identity;
 create schema features; create schema segments;
 create table ops.run_dates (ds date, starts_at timestamp, ends_at timestamp,
     is_newest boolean, timezone varchar, consent_default boolean, crm_system varchar,
-    crm_entity varchar, _run_id varchar);
+    crm_entity varchar, _run_id varchar, known_until timestamp, recorded_until date);
 create table identity.id_map (system varchar, entity varchar, record_key varchar,
     unified_user_id varchar, effective_from date, effective_to date,
     recorded_from date, recorded_to date, cause varchar, edge_id varchar,
     _run_id varchar);
-create table staging.identifiers (system varchar, entity varchar, record_key varchar,
+create table staging.sightings (system varchar, entity varchar, record_key varchar,
     identifier_type varchar, value_hash varchar, key_version varchar,
-    first_seen_at timestamp, last_seen_at timestamp, is_own boolean, _run_id varchar);
+    known_at timestamp, first_seen_at timestamp, last_seen_at timestamp,
+    is_own boolean, _run_id varchar);
 create table staging.stg_person_attributes (system varchar, entity varchar,
     record_key varchar, valid_from_at timestamp, gender varchar, city varchar,
     region varchar, birth_year integer, registered_at timestamp, known_at timestamp, _run_id varchar);
@@ -54,7 +55,8 @@ create table staging.orders (order_id varchar, system varchar, touchpoint varcha
     gross_amount decimal(18,4), discount_amount decimal(18,4),
     refund_amount decimal(18,4), net_amount decimal(18,4), margin_amount decimal(18,4),
     units bigint, line_count bigint, campaign varchar, original_order_id varchar,
-    cancelled_at timestamp, _run_id varchar);
+    cancelled_at timestamp, cancelled_known_at timestamp, head_known_at timestamp,
+    _run_id varchar);
 create table staging.order_lines (order_id varchar, line_no bigint, sku varchar,
     category varchar, quantity bigint, unit_price decimal(18,4),
     discount_amount decimal(18,4), refund_amount decimal(18,4),
@@ -104,6 +106,15 @@ BUILT = (
     "marts.fct_loyalty",
     "marts.fct_ad_costs",
 )
+MORNING = timedelta(hours=1, minutes=30)
+"""After the end of a day, when the last of its rows are known."""
+
+LATE = timedelta(days=91)
+"""By so much later than they happened come rows that are late; all are after DS."""
+
+KNOWN_THEN = ("features.feat_users", "features.daily_activity", "marts.dim_users")
+"""Tables that tell a day by what was known on it; facts tell what is known now."""
+
 Tables = dict[str, list[tuple[Any, ...]]]
 Record = tuple[str, str, str]
 
@@ -130,9 +141,16 @@ USERS = {
 class Company:
     """Writes published rows; a time is days and hours before the end of DS."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, late: timedelta = timedelta()
+    ) -> None:
         self.con = con
+        self.late = late
         self.written = 0
+
+    def known(self, at: datetime) -> datetime:
+        """When a row is known: at once, or as late as this company's rows come."""
+        return at + self.late
 
     def insert(self, table: str, **values: Any) -> None:
         columns = ", ".join(f'"{c}"' for c in values)
@@ -157,11 +175,13 @@ class Company:
     def registers(self, record: Record, at: datetime, **attributes: Any) -> None:
         system, entity, key = record
         whose = {"system": system, "entity": entity, "record_key": key}
-        self.insert("staging.identifiers", **whose, first_seen_at=at, last_seen_at=at)
+        seen = {"first_seen_at": at, "last_seen_at": at, "known_at": self.known(at)}
+        self.insert("staging.sightings", **whose, **seen)
         self.insert(
             "staging.stg_person_attributes",
             **whose,
             valid_from_at=at,
+            known_at=self.known(at),
             registered_at=at,
             **attributes,
         )
@@ -182,6 +202,7 @@ class Company:
             entity=entity,
             record_key=key,
             valid_from_at=at,
+            known_at=self.known(at),
             **(dict(zip(columns, newest, strict=True)) | attributes),
         )
 
@@ -197,6 +218,7 @@ class Company:
             purpose=purpose,
             is_granted=granted,
             valid_from_at=at,
+            known_at=self.known(at),
         )
 
     def does(self, record: Record, event_type: str, at: datetime) -> None:
@@ -208,6 +230,7 @@ class Company:
             "person_key": key,
             "campaign": f"campaign of {event_type}",
             "event_at": at,
+            "known_at": self.known(at),
         }
         name = f"{system}:{self.written}"
         unread = {"is_opened": False, "is_clicked": False}
@@ -231,6 +254,7 @@ class Company:
             "net_amount": amount,
             "margin_amount": amount / 2,
             "ordered_at": at,
+            "known_at": self.known(at),
             "system": system,
             "currency": "CNY",
             "is_return": amount < 0,
@@ -241,6 +265,7 @@ class Company:
             person_entity=entity,
             person_key=key,
             status="completed",
+            head_known_at=self.known(at),
             gross_amount=max(amount, 0),
             units=1,
             line_count=1,
@@ -266,6 +291,7 @@ class Company:
             kind="nps",
             nps=nps,
             answered_at=at,
+            known_at=self.known(at),
         )
 
     def invites(self, record: Record, invitee: Record, at: datetime) -> None:
@@ -280,6 +306,7 @@ class Company:
             counterpart_entity=invitee[1],
             counterpart_key=invitee[2],
             booked_at=at,
+            known_at=self.known(at),
         )
 
     def asks(self, ticket: Record, at: datetime) -> None:
@@ -317,9 +344,10 @@ class Company:
     def cancels(self, at: datetime, *, ordered_after: datetime) -> None:
         """Every document of the shop since then, as its newest version says."""
         self.con.execute(
-            "update staging.orders set status = 'cancelled', cancelled_at = ?"
-            " where system = 'store' and ordered_at >= ? and cancelled_at is null",
-            [at, ordered_after],
+            "update staging.orders set status = 'cancelled', cancelled_at = $at,"
+            " cancelled_known_at = $known where system = 'store'"
+            " and ordered_at >= $since and cancelled_at is null",
+            {"at": at, "known": self.known(at), "since": ordered_after},
         )
 
 
@@ -351,6 +379,19 @@ def tell_the_past(company: Company) -> None:
     company.judges(MINI_OF_BEN, 9, END - timedelta(seconds=1))
     company.invites(MEMBER_ANN, INVITEE, END - timedelta(seconds=1))
     company.advertises(DS)
+
+
+def tell_what_came_late(company: Company) -> None:
+    """More of the same past, known only after the morning of DS."""
+    for days in (1, 30, 89):
+        moment = END - timedelta(days=days, seconds=2)
+        company.does(APP_OF_ANN, "share", moment)
+        company.buys(STORE_OF_BEN, 77.0, moment)
+        company.buys(STORE_OF_BEN, -7.0, moment)
+    company.decides(CRM_OF_ANN, "profiling", False, END - timedelta(days=1))
+    company.changes(CRM_OF_ANN, END - timedelta(days=1), city="Lhasa")
+    company.registers(APP_OF_ANN, END - timedelta(days=90), city="Lhasa")
+    company.cancels(END - timedelta(days=1), ordered_after=END - timedelta(days=90))
 
 
 def tell_the_future(company: Company) -> None:
@@ -432,24 +473,28 @@ def build(
     """Builds features and marts of some days, with or without what came later."""
 
     @functools.cache
-    def build_days(*days: date, future: bool = False) -> Tables:
+    def build_days(*days: date, future: bool = False, late: bool = False) -> Tables:
         path = tmp_path_factory.mktemp("built") / "strata.duckdb"
         shutil.copy(past, path)
         with duckdb.connect(str(path)) as con:
             if future:
                 tell_the_future(Company(con))
+            if late:
+                tell_what_came_late(Company(con, late=LATE))
             for day in days:
                 starts_at, ends_at = day_bounds(day, ZONE)
                 con.execute(
                     "insert into ops.run_dates values"
-                    " (?, ?, ?, true, ?, false, 'crm', 'customers', 'run')",
-                    [day, starts_at, ends_at, ZONE],
+                    " (?, ?, ?, true, ?, false, 'crm', 'customers', 'run', ?, ?)",
+                    [day, starts_at, ends_at, ZONE, ends_at + MORNING, day],
                 )
         selected = ("models/features", "models/marts", "tests/features")
+        # The invariants hold facts to features, and facts have what came late.
         assert dbt(
             path,
             "build",
             "--exclude-resource-type=unit_test",
+            *(["--exclude-resource-type=test"] if late else []),
             "--select",
             *(f"path:{folder}" for folder in selected),
         )
@@ -477,6 +522,17 @@ def test_what_was_appended_would_show_on_the_day_after(
     unmoved = [table for table in BUILT if without[table] == told[table]]
 
     assert unmoved == []
+
+
+def test_what_comes_late_changes_no_day_before_it_was_known(
+    build: Callable[..., Tables],
+) -> None:
+    told, without = build(DS, late=True), build(DS)
+
+    assert [t for t in KNOWN_THEN if told[t] != without[t]] == []
+    later = END + LATE
+    day = (later + timedelta(days=1)).date()
+    assert build(day, late=True) != build(day)
 
 
 def test_days_built_together_are_the_days_built_alone(

@@ -130,6 +130,9 @@ def run_of(ds: date, attempt: int = 1) -> Run:
 
 
 def stage(con: duckdb.DuckDBPyConnection, ds: date = DAY, rules=RULES) -> SegmentCounts:
+    """Into an empty build, as a run begins it."""
+    for schema in ("build_segments", "build_models"):
+        con.execute(f"drop schema if exists {schema} cascade")
     return score(con, run_of(ds), rules, PLAYS)
 
 

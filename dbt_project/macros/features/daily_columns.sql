@@ -11,6 +11,13 @@
     {%- endfor -%}
 {%- endmacro %}
 
+{% macro summed_event_counts(relation) -%}
+    {#- Their sums over rows of `relation` that have them already. -#}
+    {%- for name in feature_settings().event_counts -%}
+    sum({{ relation }}.{{ name }}) as {{ name }}{{ ",\n        " if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
 {% macro event_count_columns(relation) -%}
     {#- The columns that `event_counts` made, from `relation`. -#}
     {%- for name in feature_settings().event_counts -%}

@@ -11,6 +11,7 @@ newest as (
 
     select
         ds,
+        recorded_until,
         crm_system,
         crm_entity
     from {{ source("ops", "run_dates") }}
@@ -27,6 +28,7 @@ id_map as (
         unified_user_id,
         effective_from,
         effective_to,
+        recorded_from,
         recorded_to
     from {{ source("identity", "id_map") }}
 
@@ -84,7 +86,7 @@ crm_records as (
         on
             newest.crm_system = id_map.system
             and newest.crm_entity = id_map.entity
-            and {{ is_effective_on("id_map", "newest.ds") }}
+            and {{ is_effective_on("id_map", "newest") }}
 
 ),
 

@@ -25,14 +25,23 @@ days as (
 
 ),
 
-touches as (
+records as (
 
     select
         ds,
-        unified_user_id,
-        campaign
-    from {{ ref("int_touches_resolved") }}
-    where touched_on > {{ date_add_days("ds", -90) }}
+        known_until,
+        system,
+        entity,
+        record_key,
+        unified_user_id
+    from {{ ref("int_records_resolved") }}
+    where unified_user_id is not null
+
+),
+
+touches as (
+
+    select * from {{ ref("int_touch_days_counted") }}
 
 ),
 
@@ -54,11 +63,19 @@ windowed as (
 campaigns as (
 
     select
-        ds,
-        unified_user_id,
-        count(distinct campaign) as campaign_count_90d
-    from touches
-    group by ds, unified_user_id
+        records.ds,
+        records.unified_user_id,
+        count(distinct touches.campaign) as campaign_count_90d
+    from records
+    inner join touches
+        on
+            records.system = touches.system
+            and records.entity = touches.entity
+            and records.record_key = touches.record_key
+            and records.ds >= touches.touched_on
+            and {{ is_known("touches", "records") }}
+    where touches.touched_on > {{ date_add_days("records.ds", -90) }}
+    group by records.ds, records.unified_user_id
 
 ),
 

@@ -9,6 +9,7 @@ records as (
     select
         ds,
         ends_at,
+        known_until,
         system,
         entity,
         record_key,
@@ -64,7 +65,8 @@ attributes as (
         city,
         region,
         birth_year,
-        registered_at
+        registered_at,
+        known_at
     from {{ source("staging", "stg_person_attributes") }}
 
 ),
@@ -93,6 +95,7 @@ versions as (
             and records.entity = attributes.entity
             and records.record_key = attributes.record_key
             and records.ends_at > attributes.valid_from_at
+            and {{ is_known("attributes", "records") }}
 
 ),
 
@@ -113,15 +116,39 @@ newest as (
 
 ),
 
-first_sights as (
+sightings as (
 
     select
         system,
         entity,
         record_key,
+        known_at,
         min(first_seen_at) as first_seen_at
-    from {{ source("staging", "identifiers") }}
-    group by system, entity, record_key
+    from {{ source("staging", "sightings") }}
+    group by system, entity, record_key, known_at
+
+),
+
+first_sights as (
+
+    select
+        records.ds,
+        records.system,
+        records.entity,
+        records.record_key,
+        min(sightings.first_seen_at) as first_seen_at
+    from records
+    inner join sightings
+        on
+            records.system = sightings.system
+            and records.entity = sightings.entity
+            and records.record_key = sightings.record_key
+            and {{ is_known("sightings", "records") }}
+    group by
+        records.ds,
+        records.system,
+        records.entity,
+        records.record_key
 
 ),
 
@@ -150,7 +177,8 @@ known as (
     inner join run_dates on records.ds = run_dates.ds
     left join first_sights
         on
-            records.system = first_sights.system
+            records.ds = first_sights.ds
+            and records.system = first_sights.system
             and records.entity = first_sights.entity
             and records.record_key = first_sights.record_key
     left join newest

@@ -11,6 +11,7 @@ records as (
     select
         ds,
         ends_at,
+        known_until,
         system,
         entity,
         record_key,
@@ -46,7 +47,8 @@ consents as (
         person_key,
         purpose,
         is_granted,
-        valid_from_at
+        valid_from_at,
+        known_at
     from {{ source("staging", "consents") }}
 
 ),
@@ -69,6 +71,7 @@ decisions as (
             and records.entity = consents.person_entity
             and records.record_key = consents.person_key
             and records.ends_at > consents.valid_from_at
+            and {{ is_known("consents", "records") }}
 
 ),
 

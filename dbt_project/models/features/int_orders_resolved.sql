@@ -1,4 +1,5 @@
--- Grain: ds, order_id; orders of known users that moved money up to the end of ds.
+-- Grain: ds, order_id; orders of known users that moved money up to the end of ds, with
+-- the lines that were known to it.
 -- Says in one place which orders count: completed ones with a positive net amount.
 -- Returns and refunds are documents of their own day that move money back and count as
 -- no order. What was cancelled by the end of ds never moved any; what was cancelled
@@ -10,6 +11,7 @@ records as (
     select
         ds,
         ends_at,
+        known_until,
         system,
         entity,
         record_key,
@@ -35,16 +37,17 @@ orders as (
         person_key,
         ordered_at,
         cancelled_at,
-        is_return,
-        currency,
-        gross_amount,
-        discount_amount,
-        refund_amount,
-        net_amount,
-        margin_amount,
-        units
+        cancelled_known_at,
+        head_known_at,
+        currency
     from {{ source("staging", "orders") }}
     where person_key is not null and status in ('completed', 'cancelled')
+
+),
+
+amounts as (
+
+    select * from {{ ref("int_order_amounts_summed") }}
 
 ),
 
@@ -57,14 +60,9 @@ localised as (
         orders.person_key,
         orders.ordered_at,
         orders.cancelled_at,
-        orders.is_return,
+        orders.cancelled_known_at,
+        orders.head_known_at,
         orders.currency,
-        orders.gross_amount,
-        orders.discount_amount,
-        orders.refund_amount,
-        orders.net_amount,
-        orders.margin_amount,
-        orders.units,
         {{ local_timestamp("orders.ordered_at", "tenant.timezone") }}
             as ordered_local_at
     from orders
@@ -72,23 +70,17 @@ localised as (
 
 ),
 
-final as (
+placed as (
 
     select
         records.ds,
+        records.known_until,
         records.unified_user_id,
         localised.order_id,
         localised.system as channel_group,
         cast(localised.ordered_local_at as date) as ordered_on,
         {{ is_night("localised.ordered_local_at") }} as is_night,
-        not localised.is_return and localised.net_amount > 0 as is_counted,
-        localised.currency,
-        localised.gross_amount,
-        localised.discount_amount,
-        localised.refund_amount,
-        localised.net_amount,
-        localised.margin_amount,
-        localised.units
+        localised.currency
     from records
     inner join localised
         on
@@ -96,7 +88,68 @@ final as (
             and records.entity = localised.person_entity
             and records.record_key = localised.person_key
             and records.ends_at > localised.ordered_at
-    where localised.cancelled_at is null or localised.cancelled_at >= records.ends_at
+            and {{ is_known("localised", "records", "head_known_at") }}
+    where
+        localised.cancelled_at is null
+        or localised.cancelled_at >= records.ends_at
+        or localised.cancelled_known_at > records.known_until
+
+),
+
+summed as (
+
+    select
+        placed.ds,
+        placed.unified_user_id,
+        placed.order_id,
+        placed.channel_group,
+        placed.ordered_on,
+        placed.is_night,
+        placed.currency,
+        sum(amounts.gross_amount) as gross_amount,
+        sum(amounts.discount_amount) as discount_amount,
+        sum(amounts.refund_amount) as refund_amount,
+        sum(amounts.net_amount) as net_amount,
+        case
+            when sum(amounts.line_count) = sum(amounts.costed_line_count)
+                then sum(amounts.margin_amount)
+        end as margin_amount,
+        sum(amounts.units) as units,
+        sum(amounts.line_count) = sum(amounts.returned_line_count) as is_return
+    from placed
+    left join amounts
+        on
+            placed.order_id = amounts.order_id
+            and {{ is_known("amounts", "placed") }}
+    group by
+        placed.ds,
+        placed.unified_user_id,
+        placed.order_id,
+        placed.channel_group,
+        placed.ordered_on,
+        placed.is_night,
+        placed.currency
+
+),
+
+final as (
+
+    select
+        ds,
+        unified_user_id,
+        order_id,
+        channel_group,
+        ordered_on,
+        is_night,
+        coalesce(not is_return and net_amount > 0, false) as is_counted,
+        currency,
+        {{ to_decimal("coalesce(gross_amount, 0)") }} as gross_amount,
+        {{ to_decimal("coalesce(discount_amount, 0)") }} as discount_amount,
+        {{ to_decimal("coalesce(refund_amount, 0)") }} as refund_amount,
+        {{ to_decimal("coalesce(net_amount, 0)") }} as net_amount,
+        {{ to_decimal("margin_amount") }} as margin_amount,
+        cast(coalesce(units, 0) as bigint) as units
+    from summed
 
 )
 

@@ -7,8 +7,9 @@ run_dates as (
 
     select
         ds,
-        starts_at,
-        ends_at
+        ends_at,
+        known_until,
+        recorded_until
     from {{ source("ops", "run_dates") }}
 
 ),
@@ -22,6 +23,7 @@ id_map as (
         unified_user_id,
         effective_from,
         effective_to,
+        recorded_from,
         recorded_to
     from {{ source("identity", "id_map") }}
 
@@ -32,13 +34,14 @@ final as (
     select
         run_dates.ds,
         run_dates.ends_at,
+        run_dates.known_until,
         id_map.system,
         id_map.entity,
         id_map.record_key,
         id_map.unified_user_id,
         id_map.effective_from
     from run_dates
-    inner join id_map on {{ is_effective_on("id_map", "run_dates.ds") }}
+    inner join id_map on {{ is_effective_on("id_map", "run_dates") }}
 
 )
 

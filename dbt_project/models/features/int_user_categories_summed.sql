@@ -19,7 +19,8 @@ order_lines as (
     select
         order_id,
         category,
-        net_amount
+        net_amount,
+        known_at
     from {{ source("staging", "order_lines") }}
     where category is not null and category <> 'non_product' and net_amount > 0
 
@@ -29,7 +30,7 @@ records as (
 
     select
         ds,
-        ends_at,
+        known_until,
         system,
         entity,
         record_key,
@@ -39,25 +40,18 @@ records as (
 
 ),
 
-tenant as (
+run_dates as (
 
-    select max(timezone) as timezone
+    select
+        ds,
+        known_until
     from {{ source("ops", "run_dates") }}
 
 ),
 
-events as (
+record_days as (
 
-    select
-        events.system,
-        events.person_entity,
-        events.person_key,
-        events.category,
-        events.event_at,
-        {{ local_date("events.event_at", "tenant.timezone") }} as event_on
-    from {{ source("staging", "events") }} as events
-    cross join tenant
-    where events.person_key is not null and events.category is not null
+    select * from {{ ref("int_category_days_counted") }}
 
 ),
 
@@ -70,7 +64,11 @@ bought as (
         count(*) as line_count,
         sum(order_lines.net_amount) as net_amount
     from orders
-    inner join order_lines on orders.order_id = order_lines.order_id
+    inner join run_dates on orders.ds = run_dates.ds
+    inner join order_lines
+        on
+            orders.order_id = order_lines.order_id
+            and {{ is_known("order_lines", "run_dates") }}
     group by orders.ds, orders.unified_user_id, order_lines.category
 
 ),
@@ -80,17 +78,18 @@ seen as (
     select
         records.ds,
         records.unified_user_id,
-        events.category,
-        count(*) as event_count
+        record_days.category,
+        sum(record_days.event_count) as event_count
     from records
-    inner join events
+    inner join record_days
         on
-            records.system = events.system
-            and records.entity = events.person_entity
-            and records.record_key = events.person_key
-            and records.ends_at > events.event_at
-    where events.event_on > {{ date_add_days("records.ds", -365) }}
-    group by records.ds, records.unified_user_id, events.category
+            records.system = record_days.system
+            and records.entity = record_days.entity
+            and records.record_key = record_days.record_key
+            and records.ds >= record_days.event_on
+            and {{ is_known("record_days", "records") }}
+    where record_days.event_on > {{ date_add_days("records.ds", -365) }}
+    group by records.ds, records.unified_user_id, record_days.category
 
 ),
 

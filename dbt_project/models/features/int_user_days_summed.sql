@@ -3,18 +3,23 @@
 -- each ds apart, since the same records may be other users on another ds.
 with
 
-events as (
+records as (
 
     select
         ds,
-        unified_user_id,
-        event_on,
-        channel_group,
-        event_type,
-        is_night,
-        is_session_start,
-        duration_seconds
-    from {{ ref("int_events_sessionised") }}
+        known_until,
+        system,
+        entity,
+        record_key,
+        unified_user_id
+    from {{ ref("int_records_resolved") }}
+    where unified_user_id is not null
+
+),
+
+record_days as (
+
+    select * from {{ ref("int_event_days_counted") }}
 
 ),
 
@@ -38,32 +43,37 @@ orders as (
 
 ),
 
-touches as (
+record_touches as (
 
-    select
-        ds,
-        unified_user_id,
-        touched_on,
-        channel_group
-    from {{ ref("int_touches_resolved") }}
+    select * from {{ ref("int_touch_days_counted") }}
 
 ),
 
 event_days as (
 
     select
-        ds,
-        unified_user_id,
-        event_on as activity_on,
-        channel_group,
-        count(*) as event_count,
-        {{ count_where("is_session_start") }} as session_count,
-        {{ count_where("is_night") }} as night_event_count,
-        -- decimals add up to the same in any order, doubles do not
-        sum(cast(duration_seconds as decimal(18, 4))) as dwell_seconds,
-        {{ event_counts() }}
-    from events
-    group by ds, unified_user_id, event_on, channel_group
+        records.ds,
+        records.unified_user_id,
+        record_days.event_on as activity_on,
+        record_days.system as channel_group,
+        sum(record_days.event_count) as event_count,
+        sum(record_days.session_count) as session_count,
+        sum(record_days.night_event_count) as night_event_count,
+        sum(record_days.dwell_seconds) as dwell_seconds,
+        {{ summed_event_counts("record_days") }}
+    from records
+    inner join record_days
+        on
+            records.system = record_days.system
+            and records.entity = record_days.entity
+            and records.record_key = record_days.record_key
+            and records.ds >= record_days.event_on
+            and {{ is_known("record_days", "records") }}
+    group by
+        records.ds,
+        records.unified_user_id,
+        record_days.event_on,
+        record_days.system
 
 ),
 
@@ -93,13 +103,24 @@ order_days as (
 touch_days as (
 
     select
-        ds,
-        unified_user_id,
-        touched_on as activity_on,
-        channel_group,
-        count(*) as touch_count
-    from touches
-    group by ds, unified_user_id, touched_on, channel_group
+        records.ds,
+        records.unified_user_id,
+        record_touches.touched_on as activity_on,
+        record_touches.system as channel_group,
+        sum(record_touches.touch_count) as touch_count
+    from records
+    inner join record_touches
+        on
+            records.system = record_touches.system
+            and records.entity = record_touches.entity
+            and records.record_key = record_touches.record_key
+            and records.ds >= record_touches.touched_on
+            and {{ is_known("record_touches", "records") }}
+    group by
+        records.ds,
+        records.unified_user_id,
+        record_touches.touched_on,
+        record_touches.system
 
 ),
 

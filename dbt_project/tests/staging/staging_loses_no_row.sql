@@ -15,10 +15,8 @@
 {%- if execute %}
     {%- for node in graph.nodes.values()
         if node.resource_type == "model" and node.name.startswith("stg_") %}
-        {%- for parent in node.depends_on.nodes
-            if parent.startswith("source.strata.raw.") %}
-            {%- do pairs.append((node, graph.sources[parent])) %}
-        {%- endfor %}
+        {%- set raw = graph.sources.get("source.strata.raw." ~ node.name[4:]) %}
+        {%- if raw %}{% do pairs.append((node, raw)) %}{% endif %}
     {%- endfor %}
 {%- endif %}
 

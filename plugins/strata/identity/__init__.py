@@ -9,7 +9,7 @@ from strata.identity.explain import (
     show,
     why,
 )
-from strata.identity.resolve import IdentityCounts, resolve
+from strata.identity.resolve import IdentityCounts, resolve, resolve_days
 
 __all__ = [
     "Card",
@@ -18,6 +18,7 @@ __all__ = [
     "Step",
     "UnknownIdentityError",
     "resolve",
+    "resolve_days",
     "resolve_id",
     "show",
     "why",

@@ -12,7 +12,7 @@ from datetime import datetime
 import duckdb
 import pyarrow as pa
 
-from strata.identity.tables import BUILD, STATE
+from strata.identity.tables import BUILD
 from strata.run import Run
 
 WORKING_TABLES = ("map_before", "changes", "causes")
@@ -23,13 +23,13 @@ EDGE_ID = """md5(concat_ws(
         ))"""
 
 # What an earlier attempt at this very day recorded is taken back.
-_BEFORE = f"""
+_BEFORE = """
     create or replace temp table identity_map_before as
     with
 
     earlier as (
         select * replace (if(recorded_to >= $ds, null, recorded_to) as recorded_to)
-        from {STATE}.id_map
+        from {state}.id_map
         where recorded_from < $ds
     )
 
@@ -214,12 +214,12 @@ _ANCHORS_GAINED = f"""
 """
 
 
-def remember(con: duckdb.DuckDBPyConnection, run: Run) -> None:
-    """Build ``build_identity.id_map``: the history so far and what changed today.
+def remember(con: duckdb.DuckDBPyConnection, run: Run, state: str) -> None:
+    """Build ``build_identity.id_map``: the history in ``state`` and what changed today.
 
     Needs ``identity_people``, ``identity_ids`` and ``build_identity.edges``.
     """
-    con.execute(_BEFORE, {"ds": run.ds})
+    con.execute(_BEFORE.format(state=state), {"ds": run.ds})
     con.execute(_CHANGES)
     _explain(con)
     con.execute(_MAP, {"ds": run.ds, "timezone": run.timezone, "run_id": run.run_id})

@@ -10,14 +10,14 @@ import hashlib
 import duckdb
 import pyarrow as pa
 
-from strata.identity.tables import BUILD, STATE
+from strata.identity.tables import BUILD
 from strata.run import Run
 
 WORKING_TABLES = ("ledger_before", "located", "ids", "minted", "anchors")
 
-_BEFORE = f"""
+_BEFORE = """
     create or replace temp table identity_ledger_before as
-    select * from {STATE}.id_ledger where minted_on < $ds
+    select * from {state}.id_ledger where minted_on < $ds
 """
 
 _LOCATED = """
@@ -187,7 +187,7 @@ def user_id(namespace: str, system: str, entity: str, record_key: str) -> str:
     return "u_" + base64.b32encode(digest)[:24].decode().lower()
 
 
-def assign(con: duckdb.DuckDBPyConnection, run: Run) -> None:
+def assign(con: duckdb.DuckDBPyConnection, run: Run, state: str) -> None:
     """Give every user its id: ``identity_ids``, grain component.
 
     It is the eldest of the ids whose anchors the component holds: minted first, then
@@ -195,7 +195,7 @@ def assign(con: duckdb.DuckDBPyConnection, run: Run) -> None:
     decides as it does for a new id. Where the component holds none, an id is minted
     from its oldest anchoring record, by priority among records as old.
     """
-    con.execute(_BEFORE, {"ds": run.ds})
+    con.execute(_BEFORE.format(state=state), {"ds": run.ds})
     con.execute(_LOCATED, {"ds": run.ds})
     con.execute(_ELDEST)
     anchors = con.execute(_ANCHORS).fetchall()

@@ -1,6 +1,6 @@
 """One day of identity: from identifiers to edges, ids and their history."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date
 
 import duckdb
@@ -159,13 +159,67 @@ class IdentityCounts:
     changed_without_members: int
 
 
-def resolve(
+_KNOWN = """
+    create or replace temp table identity_known as
+    select
+        system,
+        entity,
+        record_key,
+        identifier_type,
+        value_hash,
+        key_version,
+        min(first_seen_at) as first_seen_at,
+        max(last_seen_at) as last_seen_at,
+        bool_or(is_own) as is_own,
+    from staging.sightings
+    where known_at <= (select known_until from ops.run_dates where ds = $ds)
+    group by all
+"""
+
+_ADDED_UP = (
+    "minted",
+    "merged",
+    "split",
+    "late_anchored_records",
+    "changed_without_members",
+)
+
+
+def resolve_days(
     con: duckdb.DuckDBPyConnection, run: Run, config: IdentityConfig
+) -> IdentityCounts:
+    """Build ``build_identity.*`` for every day of ``run``, oldest first.
+
+    Each day reads the ``staging.sightings`` that it knew and the state that the day
+    before left, as if it had run alone. What changed is added up over the days.
+    """
+    if not run.is_newest:
+        return resolve(con, run, config)
+    found: list[IdentityCounts] = []
+    try:
+        for ds in run.days:
+            con.execute(_KNOWN, {"ds": ds})
+            state = BUILD if found else STATE
+            found.append(
+                resolve(con, run.of_day(ds), config, "temp.identity_known", state)
+            )
+    finally:
+        con.execute("drop table if exists temp.identity_known")
+    changes = {name: sum(getattr(c, name) for c in found) for name in _ADDED_UP}
+    return replace(found[-1], **changes)
+
+
+def resolve(
+    con: duckdb.DuckDBPyConnection,
+    run: Run,
+    config: IdentityConfig,
+    source: str = "staging.identifiers",
+    state: str = STATE,
 ) -> IdentityCounts:
     """Build ``build_identity.*`` for the day of ``run``.
 
-    Reads ``staging.identifiers`` first seen by the end of the day, and the published
-    state of the days before; what an earlier attempt at the same day recorded is taken
+    Reads the identifiers in ``source`` first seen by the end of the day, and the
+    ``state`` of the days before; what an earlier attempt at the same day recorded is taken
     back first. The outcome depends on these and on ``config`` alone, not on the order
     of rows. A run that is not the newest builds a copy of the state as it stands.
     Raises ``ValueError`` where the state is of a later day than ``run``.
@@ -175,20 +229,21 @@ def resolve(
         for table in TABLES:
             _carry_over(con, table)
         return _counts(con, run)
-    _refuse_newer_state(con, run.ds)
-    with gathered(con, config, run.bounds[1]) as graph:
+    _refuse_newer_state(con, run.ds, state)
+    with gathered(con, config, run.bounds[1], source) as graph:
         doubtful = strongest_first(con, np.flatnonzero(suspects(graph)))
         verdicts = weigh(graph, doubtful)
         try:
             _place(con, graph, verdicts)
             con.execute(_EDGES, {"timezone": run.timezone, "run_id": run.run_id})
             con.execute(_PEOPLE)
-            ledger.assign(con, run)
-            history.remember(con, run)
+            ledger.assign(con, run, state)
+            history.remember(con, run, state)
             ledger.enter(con, run)
         finally:
             _clear(con)
-    _carry_over(con, "match_review")
+    if state != BUILD:
+        _carry_over(con, "match_review")
     return _counts(con, run)
 
 
@@ -242,8 +297,8 @@ def _carry_over(con: duckdb.DuckDBPyConnection, table: str) -> None:
     )
 
 
-def _refuse_newer_state(con: duckdb.DuckDBPyConnection, ds: date) -> None:
-    row = con.execute(f"select max(recorded_from) from {STATE}.id_map").fetchone()
+def _refuse_newer_state(con: duckdb.DuckDBPyConnection, ds: date, state: str) -> None:
+    row = con.execute(f"select max(recorded_from) from {state}.id_map").fetchone()
     if row and row[0] is not None and row[0] > ds:
         raise ValueError(
             f"identity is known up to {row[0]}, a run for {ds} cannot change it: "

@@ -2,9 +2,9 @@
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from strata import clock, secrets
 from strata.config.sources import Entity, SourcesConfig, System
 from strata.config.world import WorldConfig
+from strata.dates import known_on
 from strata.ingest import database, files
 from strata.ingest.files import BadFileError, NewFile
 from strata.ingest.manifest import EntityLoad, Load, Manifest, SetAside, SourceFile
@@ -24,8 +25,6 @@ from strata.run import Run
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
-
-_KNOWN_AFTER = timedelta(hours=1, minutes=30)  # into the day after, local time
 
 
 class IngestStoppedError(RuntimeError):
@@ -76,10 +75,13 @@ def land(
     sources: SourcesConfig,
     data: Path | None,
     progress: Callable[[str], None] = lambda _: None,
+    kinds: Collection[str] = ("files", "sql"),
 ) -> Landing:
     """Bring what is new up to the end of ``run.ds`` into raw.
 
-    Grain: one load a system. A load exists once its manifest entry does; whatever an
+    Grain: one load a system, of the ``kinds`` asked for. What does not say when it
+    came (a database, a file without a date) is known from the first day of the run
+    on. A load exists once its manifest entry does; whatever an
     earlier attempt left without one is swept away first. Raises
     ``IngestStoppedError`` where a contract says stop.
     """
@@ -91,6 +93,8 @@ def land(
     landing = Landing()
     pending: list[_Pending] = []
     for name, system, entities in _systems(world, sources):
+        if system.kind not in kinds:
+            continue
         progress(f"look for new data of {name}")
         try:
             for entity_name in entities:
@@ -144,13 +148,8 @@ def _sweep(raw: Path, history: Sequence[Load]) -> None:
             shutil.rmtree(folder)
 
 
-def nominal_known_at(arrived_on: date, timezone: str) -> str:
-    """When a file that arrived on a local day is known: 01:30 of the day after, UTC."""
-    midnight = datetime.combine(
-        arrived_on + timedelta(days=1), datetime.min.time(), ZoneInfo(timezone)
-    )
-    known = (midnight + _KNOWN_AFTER).astimezone(UTC)
-    return known.strftime("%Y-%m-%d %H:%M:%S")
+def _known(ds: date, timezone: str) -> str:
+    return known_on(ds, timezone).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _new_files(
@@ -195,8 +194,7 @@ def _new_files(
     if not fresh:
         return None
     stamps = {
-        f.relative: nominal_known_at(f.arrived_on or run.ds, run.timezone)
-        for f in fresh
+        f.relative: _known(f.arrived_on or run.days[0], run.timezone) for f in fresh
     }
     pending = _Pending(system, name, entity, lambda: iter(()), sources=fresh)
     pending.known_at = max(stamps.values())
@@ -290,7 +288,7 @@ def _new_rows(
         )
         return None
     names = list(entity.columns)
-    known_at = nominal_known_at(run.ds, run.timezone)
+    known_at = _known(run.days[0], run.timezone)
     parts = [
         _without(part, names, since, have, str(entity.cursor))
         for part in database.read(engine, entity, columns, since, until)
@@ -359,7 +357,11 @@ def _stamp(
 
 
 def _load_id(run: Run, system: str) -> str:
-    return f"{run.run_id}-{system}"
+    """Of several loads of one attempt each but that of its last day names its day."""
+    of_last_day = run.run_id.startswith(f"{run.ds}.")
+    return (
+        f"{run.run_id}-{system}" if of_last_day else f"{run.run_id}-{run.ds}-{system}"
+    )
 
 
 def _stop_if_told(set_aside: Sequence[SetAside], sources: SourcesConfig) -> None:

@@ -292,7 +292,8 @@ def _past_runs(reader: Reader, summary: RunSummary) -> tuple[PastRun, ...]:
 
 def _publications(reader: Reader, run_id: str) -> tuple[Publication, ...]:
     rows = reader.rows(
-        "select stage, rows, fingerprint from audit.publications where run_id = ?",
+        "select stage, rows, fingerprint from audit.publications"
+        " where run_id = ? qualify ds = max(ds) over (partition by stage)",
         [run_id],
     )
     places = in_order((row["stage"] for row in rows), STAGES)

@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 
 from strata.run import Run
-from strata.scoring.published import has_table
+from strata.scoring.published import earlier
 
 CONVERGED = "converged"
 
@@ -60,12 +60,14 @@ def newest_model(
     Never one that has seen later days, nor one older than ``max_age_days``. Raises
     ``AlteredModelError`` where the artefact does not match its recorded hash.
     """
-    if not has_table(con, "models", "registry"):
+    columns = "model, version, trained_through, status, card, artefact, artefact_hash"
+    known = earlier(con, "models", "registry", columns)
+    if known is None:
         return None
     row = con.execute(
-        """
+        f"""
         select version, trained_through, status, card, artefact, artefact_hash
-        from models.registry
+        from ({known})
         where model = ? and status = ? and trained_through between ? and ?
         order by trained_through desc, version desc
         limit 1
@@ -92,13 +94,17 @@ def write_models(
     con.execute("create schema if not exists build_models")
     con.execute(
         """
-        create or replace table build_models.registry (
+        create table if not exists build_models.registry (
             model varchar, version varchar, trained_through date, card varchar,
             artefact varchar, artefact_hash varchar, status varchar, _run_id varchar
         )
         """
     )
     for item in fitted:
+        con.execute(
+            "delete from build_models.registry where model = ? and version = ?",
+            [item.model, item.version],
+        )
         con.execute(
             "insert into build_models.registry values (?, ?, ?, ?, ?, ?, ?, ?)",
             [

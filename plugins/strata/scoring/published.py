@@ -73,21 +73,35 @@ def read_users(
     ).df()
 
 
-def has_table(con: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
-    """Whether a table or view has been published yet."""
-    row = con.execute(
-        "select 1 from information_schema.tables"
-        " where table_schema = ? and table_name = ?",
-        [schema, table],
-    ).fetchone()
-    return row is not None
+def earlier(
+    con: duckdb.DuckDBPyConnection,
+    schema: str,
+    table: str,
+    columns: str,
+    day: str | None = None,
+) -> str | None:
+    """SQL for what is published and what this run has built; None where neither is.
+
+    With ``day``, a column, what is built of a day stands for what is published of it.
+    """
+    found = con.execute(
+        "select table_schema from information_schema.tables"
+        " where table_schema in (?, ?) and table_name = ? order by table_schema desc",
+        [schema, f"build_{schema}", table],
+    ).fetchall()
+    parts = [f'select {columns} from "{place}"."{table}"' for (place,) in found]
+    if day is not None and len(parts) == 2:
+        built = f'"build_{schema}"."{table}"'
+        parts[0] += f" where {day} not in (select {day} from {built})"
+    return " union all ".join(parts) or None
 
 
 def _earlier(con: duckdb.DuckDBPyConnection) -> str:
     """Tier rows of days before ``ds``: a later day says nothing about this one."""
     columns = "unified_user_id, ds, tier, lifecycle, valid_from"
-    if has_table(con, "segments", "user_tiers"):
-        return f"select {columns} from segments.user_tiers where ds < $ds::date"
+    known = earlier(con, "segments", "user_tiers", columns, day="ds")
+    if known is not None:
+        return f"select * from ({known}) where ds < $ds::date"
     return (
         "select null::varchar as unified_user_id, null::date as ds,"
         " null::varchar as tier, null::varchar as lifecycle, null::date as valid_from"

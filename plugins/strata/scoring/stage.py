@@ -58,9 +58,9 @@ def score(
 ) -> SegmentCounts:
     """Score the users of ``run.ds`` into ``build_segments`` and ``build_models``.
 
-    Reads features.feat_users of the day, segments.user_tiers of earlier days and
-    models.registry as far as a run of that day may know it; the last two may not be
-    there yet. The same content gives the same rows, however often it is done and in
+    Reads features.feat_users of the day, and tiers of earlier days and the registry of
+    models as far as a run of that day may know them: published, or built by this run
+    for its earlier days. The same content gives the same rows, however often it is done and in
     whatever order the rows lie.
     """
     users = read_users(con, run.ds, tiers.activity.won_back_days)
@@ -110,12 +110,13 @@ def _write_scores(
     """Write the scores; how many rows each has, and how many of them a value."""
     con.execute(
         """
-        create or replace table build_segments.scores (
+        create table if not exists build_segments.scores (
             unified_user_id varchar, ds date, score_name varchar, value double,
             percentile double, model_version varchar, _run_id varchar
         )
         """
     )
+    con.execute("delete from build_segments.scores where ds = ?", [run.ds])
     ids = pa.array(snapshot.users["unified_user_id"], pa.string())
     written = {}
     for item in SCORES:
@@ -144,10 +145,22 @@ def _write_tiers(
     columns = {
         name: pa.array(assigned[name], from_pandas=True) for name in assigned.columns
     }
+    con.execute(
+        """
+        create table if not exists build_segments.user_tiers (
+            unified_user_id varchar, ds date, tier varchar, rfm_segment varchar,
+            lifecycle varchar, is_dormant boolean, is_at_risk boolean,
+            is_value_alarm boolean, value_rank double, previous_tier varchar,
+            valid_from date, next_action varchar, next_action_mode varchar,
+            rules_version varchar, _run_id varchar
+        )
+        """
+    )
+    con.execute("delete from build_segments.user_tiers where ds = ?", [run.ds])
     with _registered(con, columns):
         con.execute(
             f"""
-            create or replace table build_segments.user_tiers as
+            insert into build_segments.user_tiers
             select
                 unified_user_id::varchar as unified_user_id,
                 $ds::date as ds,
@@ -173,12 +186,13 @@ def _write_tiers(
 def _write_reasons(con: duckdb.DuckDBPyConnection, run: Run, snapshot: Snapshot) -> int:
     con.execute(
         """
-        create or replace table build_segments.reasons (
+        create table if not exists build_segments.reasons (
             unified_user_id varchar, ds date, rank integer, feature varchar,
             contribution double, text_key varchar, text varchar, _run_id varchar
         )
         """
     )
+    con.execute("delete from build_segments.reasons where ds = ?", [run.ds])
     ids = pa.array(snapshot.users["unified_user_id"], pa.string())
     rows = 0
     for reason in reasons(snapshot.value):

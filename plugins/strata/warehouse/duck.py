@@ -104,6 +104,9 @@ class DuckDBWarehouse:
             con.begin()
             try:
                 done = [_publish(con, spec, run) for spec in wanted]
+                _forget(con, stage, run)
+                for day in run.days[:-1]:
+                    _record(con, stage, run.of_day(day), _of_day(con, wanted, day))
                 _record(con, stage, run, done)
                 con.commit()
             except BaseException:
@@ -141,9 +144,9 @@ def _publish(con: duckdb.DuckDBPyConnection, spec: TableSpec, run: Run) -> Promo
         _adapt_columns(con, spec)
         if spec.mode == "by_ds":
             con.execute(
-                f"delete from {spec.published} where ds = ?"
+                f"delete from {spec.published} where ds between ? and ?"
                 f" or ds in (select distinct ds from {spec.build})",
-                [run.ds],
+                [run.days[0], run.ds],
             )
         elif spec.mode == "by_key":
             match = " and ".join(f'b."{k}" = p."{k}"' for k in spec.key)
@@ -168,14 +171,33 @@ def _adapt_columns(con: duckdb.DuckDBPyConnection, spec: TableSpec) -> None:
             con.execute(f'alter table {spec.published} add column "{column}" {kind}')
 
 
-def _record(
-    con: duckdb.DuckDBPyConnection, stage: str, run: Run, done: Sequence[Promotion]
-) -> None:
-    content = "\n".join(f"{p.table} {p.rows} {p.fingerprint}" for p in done)
+def _of_day(
+    con: duckdb.DuckDBPyConnection, tables: Sequence[TableSpec], day: date
+) -> list[Promotion]:
+    """The snapshots of one day among several that are published together."""
+    return [
+        Promotion(
+            f"{spec.schema}.{spec.name}",
+            *fingerprint(
+                con, f"{BUILD_PREFIX}{spec.schema}", spec.name, f"ds = date '{day}'"
+            ),
+        )
+        for spec in tables
+        if spec.mode == "by_ds"
+    ]
+
+
+def _forget(con: duckdb.DuckDBPyConnection, stage: str, run: Run) -> None:
     con.execute(
         "delete from audit.publications where stage = ? and run_id = ?",
         [stage, run.run_id],
     )
+
+
+def _record(
+    con: duckdb.DuckDBPyConnection, stage: str, run: Run, done: Sequence[Promotion]
+) -> None:
+    content = "\n".join(f"{p.table} {p.rows} {p.fingerprint}" for p in done)
     con.execute(
         "insert into audit.publications"
         " (stage, ds, run_id, fingerprint, rows, is_newest, _published_at)"

@@ -15,10 +15,11 @@ sightings as (
     select
         cookie_id,
         device_id,
+        _first_known_at,
         min(coalesce(clicked_at, _first_known_at)) as first_event_at,
         max(coalesce(clicked_at, _first_known_at)) as last_event_at
     from clicks
-    group by cookie_id, device_id
+    group by cookie_id, device_id, _first_known_at
 
 ),
 

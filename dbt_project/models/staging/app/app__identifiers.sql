@@ -1,12 +1,13 @@
--- Grain: record, identifier type and value. An account is also known by the devices it
+-- Grain: version of an account, or day of its events, identifier type and value. An
+-- account is also known by the devices it
 -- was used on. A device stands for a person only where its events are anonymous.
 {{ config(materialized="ephemeral") }}
 
 with
 
-accounts as (
+versions as (
 
-    select * from {{ ref("stg_app__accounts") }}
+    select * from {{ ref("int_app__account_versions") }}
 
 ),
 
@@ -21,10 +22,11 @@ sightings as (
     select
         app_user_id,
         device_id,
+        _first_known_at,
         min(coalesce(event_at, _first_known_at)) as first_event_at,
         max(coalesce(event_at, _first_known_at)) as last_event_at
     from events
-    group by app_user_id, device_id
+    group by app_user_id, device_id, _first_known_at
 
 ),
 
@@ -45,14 +47,15 @@ account_devices as (
 final as (
 
     {{ identifiers_of(
-        "accounts",
+        "versions",
         entity="accounts",
         record_key="app_user_id",
         own={"app_user_id": "app_user_id"},
         shown={"phone": "phone", "email": "email"},
-        shown_suffix="_first_seen_at",
-        first_seen_at="coalesce(registered_at, updated_at, _first_known_at)",
-        last_seen_at="coalesce(updated_at, registered_at, _first_known_at)",
+        first_seen_at="coalesce(registered_at, updated_at, _known_at)",
+        shown_since="coalesce(updated_at, registered_at, _known_at)",
+        last_seen_at="coalesce(updated_at, registered_at, _known_at)",
+        known_at="_known_at",
     ) }}
     union all
     {{ identifiers_of(

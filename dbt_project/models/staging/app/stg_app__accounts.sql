@@ -4,31 +4,16 @@
 
 with
 
-raw_accounts as (
+versions as (
 
-    select * from {{ source("raw", "app__accounts") }}
-
-),
-
-typed as (
-
-    select
-        {{ to_text("app_user_id") }} as app_user_id,
-        {{ to_text("phone") }} as phone,
-        {{ to_text("email") }} as email,
-        {{ try_to_timestamp("registered_at", source_timezone("app")) }}
-            as registered_at,
-        {{ try_to_timestamp("updated_at", source_timezone("app")) }} as updated_at,
-        {{ load_columns() }}
-    from raw_accounts
+    select * from {{ ref("int_app__account_versions") }}
 
 ),
 
 {{ newest_version(
-    "typed",
+    "versions",
     key=["app_user_id"],
     version="updated_at",
-    first_seen=["phone", "email"],
 ) }},
 
 final as (

@@ -3,29 +3,13 @@
 
 with
 
-raw_customers as (
+versions as (
 
-    select * from {{ source("raw", "crm__customers") }}
-
-),
-
-typed as (
-
-    select
-        {{ to_text("customer_id") }} as customer_id,
-        {{ gender("gender") }} as gender,
-        {{ to_text("city") }} as city,
-        {{ to_text("region") }} as region,
-        {{ to_date("birth_on") }} as birth_on,
-        {{ try_to_timestamp("registered_at", source_timezone("crm")) }}
-            as registered_at,
-        {{ try_to_timestamp("updated_at", source_timezone("crm")) }} as updated_at,
-        {{ load_columns() }}
-    from raw_customers
+    select * from {{ ref("int_crm__customer_versions") }}
 
 ),
 
-{{ newest_version("typed", key=["customer_id", "updated_at"]) }},
+{{ newest_version("versions", key=["customer_id", "updated_at"]) }},
 
 final as (
 

@@ -1,18 +1,18 @@
--- Grain: customer and identifier type. What a customer record shows of a person.
+-- Grain: version of a customer and identifier type. What the record shows of a person.
 {{ config(materialized="ephemeral") }}
 
 with
 
-customers as (
+versions as (
 
-    select * from {{ ref("stg_crm__customers") }}
+    select * from {{ ref("int_crm__customer_versions") }}
 
 ),
 
 final as (
 
     {{ identifiers_of(
-        "customers",
+        "versions",
         entity="customers",
         record_key="customer_id",
         own={"crm_id": "customer_id"},
@@ -22,9 +22,10 @@ final as (
             "member_no": "member_no",
             "unionid": "unionid",
         },
-        shown_suffix="_first_seen_at",
-        first_seen_at="coalesce(registered_at, updated_at, _first_known_at)",
-        last_seen_at="coalesce(updated_at, registered_at, _first_known_at)",
+        first_seen_at="coalesce(registered_at, updated_at, _known_at)",
+        shown_since="coalesce(updated_at, registered_at, _known_at)",
+        last_seen_at="coalesce(updated_at, registered_at, _known_at)",
+        known_at="_known_at",
     ) }}
 
 )

@@ -27,10 +27,11 @@ buyers as (
 
     select
         buyer_id,
+        _first_known_at,
         min(coalesce(reviewed_at, _first_known_at)) as first_review_at,
         max(coalesce(reviewed_at, _first_known_at)) as last_review_at
     from reviews
-    group by buyer_id
+    group by buyer_id, _first_known_at
 
 ),
 

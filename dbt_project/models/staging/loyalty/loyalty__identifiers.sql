@@ -35,24 +35,27 @@ members as (
 
     select
         member_no,
+        _first_known_at,
         min(coalesce(booked_at, _first_known_at)) as first_entry_at,
         max(coalesce(booked_at, _first_known_at)) as last_entry_at
     from points
-    group by member_no
+    group by member_no, _first_known_at
     union all
     select
         member_no,
+        _first_known_at,
         min(coalesce(issued_at, _first_known_at)) as first_entry_at,
-        max(coalesce(redeemed_at, issued_at, _first_known_at)) as last_entry_at
+        max(coalesce(issued_at, _first_known_at)) as last_entry_at
     from coupons
-    group by member_no
+    group by member_no, _first_known_at
     union all
     select
         member_no,
+        _first_known_at,
         min(coalesce(invited_at, _first_known_at)) as first_entry_at,
         max(coalesce(invited_at, _first_known_at)) as last_entry_at
     from referrals
-    group by member_no
+    group by member_no, _first_known_at
 
 ),
 
@@ -69,11 +72,12 @@ addressed_members as (
         member_no,
         phone,
         email,
+        _first_known_at,
         min(coalesce(sent_at, _first_known_at)) as first_sent_at,
         max(coalesce(sent_at, _first_known_at)) as last_sent_at
     from messages
     where member_no is not null
-    group by member_no, phone, email
+    group by member_no, phone, email, _first_known_at
 
 ),
 
@@ -121,6 +125,7 @@ final as (
         shown={"phone": "invitee_phone"},
         first_seen_at="joined_at",
         last_seen_at="joined_at",
+        known_at="joined_known_at",
     ) }}
 
 )

@@ -4,32 +4,16 @@
 
 with
 
-raw_users as (
+versions as (
 
-    select * from {{ source("raw", "miniprogram__users") }}
-
-),
-
-typed as (
-
-    select
-        {{ to_text("openid") }} as openid,
-        {{ to_text("unionid") }} as unionid,
-        {{ to_text("phone") }} as phone,
-        {{ try_to_timestamp("authorised_at", source_timezone("miniprogram")) }}
-            as authorised_at,
-        {{ try_to_timestamp("updated_at", source_timezone("miniprogram")) }}
-            as updated_at,
-        {{ load_columns() }}
-    from raw_users
+    select * from {{ ref("int_miniprogram__user_versions") }}
 
 ),
 
 {{ newest_version(
-    "typed",
+    "versions",
     key=["openid"],
     version="updated_at",
-    first_seen=["unionid", "phone"],
 ) }},
 
 final as (

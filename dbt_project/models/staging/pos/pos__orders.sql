@@ -24,6 +24,7 @@ final as (
         _first_known_at as known_at,
         'completed' as status,
         cast(null as timestamp) as cancelled_at,
+        cast(null as timestamp) as cancelled_known_at,
         currency,
         cast(null as {{ dbt.type_string() }}) as campaign
     from receipts

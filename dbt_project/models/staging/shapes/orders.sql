@@ -17,6 +17,7 @@ heads as (
         "known_at",
         "status",
         "cancelled_at",
+        "cancelled_known_at",
         "currency",
         "campaign",
     ]) }}
@@ -52,6 +53,8 @@ final as (
         heads.campaign,
         heads.original_order_id,
         heads.cancelled_at,
+        heads.cancelled_known_at,
+        heads.known_at as head_known_at,
         {{ run_id() }} as _run_id
     from heads
     left join totals on heads.order_id = totals.order_id

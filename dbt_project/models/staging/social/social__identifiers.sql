@@ -4,9 +4,9 @@
 
 with
 
-accounts as (
+versions as (
 
-    select * from {{ ref("stg_social__accounts") }}
+    select * from {{ ref("int_social__account_versions") }}
 
 ),
 
@@ -20,24 +20,26 @@ seen_accounts as (
 
     select
         social_id,
+        _first_known_at,
         min(coalesce(acted_at, _first_known_at)) as first_event_at,
         max(coalesce(acted_at, _first_known_at)) as last_event_at
     from actions
-    group by social_id
+    group by social_id, _first_known_at
 
 ),
 
 final as (
 
     {{ identifiers_of(
-        "accounts",
+        "versions",
         entity="accounts",
         record_key="social_id",
         own={"social_id": "social_id"},
         shown={"member_no": "member_no", "phone": "phone"},
-        shown_suffix="_first_seen_at",
-        first_seen_at="coalesce(followed_at, updated_at, _first_known_at)",
-        last_seen_at="coalesce(updated_at, followed_at, _first_known_at)",
+        first_seen_at="coalesce(followed_at, updated_at, _known_at)",
+        shown_since="coalesce(updated_at, followed_at, _known_at)",
+        last_seen_at="coalesce(updated_at, followed_at, _known_at)",
+        known_at="_known_at",
     ) }}
     union all
     {{ identifiers_of(

@@ -6,12 +6,6 @@
 
 with
 
-raw_orders as (
-
-    select * from {{ source("raw", "store__orders") }}
-
-),
-
 invoices as (
 
     select * from {{ ref("stg_store__invoices") }}
@@ -20,16 +14,7 @@ invoices as (
 
 order_versions as (
 
-    select
-        {{ to_text("order_id") }} as order_id,
-        {{ to_text("buyer_id") }} as buyer_id,
-        {{ to_text("city") }} as city,
-        {{ try_to_timestamp("placed_at", source_timezone("store", "orders")) }}
-            as placed_at,
-        {{ try_to_timestamp("updated_at", source_timezone("store", "orders")) }}
-            as updated_at,
-        _known_at
-    from raw_orders
+    select * from {{ ref("int_store__order_versions") }}
 
 ),
 

@@ -1,12 +1,12 @@
--- Grain: record, identifier type and value. Buyers are known by their account and the
+-- Grain: version of an order, or day of invoices, identifier type and value. Buyers are known by their account and the
 -- contacts of their orders; customers of the flat export by their number alone.
 {{ config(materialized="ephemeral") }}
 
 with
 
-orders as (
+versions as (
 
-    select * from {{ ref("stg_store__orders") }}
+    select * from {{ ref("int_store__order_versions") }}
 
 ),
 
@@ -22,8 +22,9 @@ known_orders as (
         buyer_id,
         phone,
         email,
-        coalesce(placed_at, _first_known_at) as placed_at
-    from orders
+        coalesce(placed_at, _known_at) as placed_at,
+        _known_at
+    from versions
     where buyer_id is not null
 
 ),
@@ -32,11 +33,12 @@ customers as (
 
     select
         customer_id,
+        _first_known_at,
         min(invoiced_at) as first_invoiced_at,
         max(invoiced_at) as last_invoiced_at
     from invoices
     where customer_id is not null
-    group by customer_id
+    group by customer_id, _first_known_at
 
 ),
 
@@ -50,6 +52,7 @@ final as (
         shown={"phone": "phone", "email": "email"},
         first_seen_at="placed_at",
         last_seen_at="placed_at",
+        known_at="_known_at",
     ) }}
     union all
     {{ identifiers_of(

@@ -40,6 +40,7 @@ placed as (
             when status in ('paid', 'completed') then 'completed'
         end as status,
         cancelled_at,
+        cancelled_known_at,
         currency,
         campaign
     from orders
@@ -55,9 +56,13 @@ refunded as (
         placed.person_entity,
         placed.person_key,
         refunds.refunded_at as ordered_at,
-        refunds._first_known_at as known_at,
+        -- whose it is tells the order alone
+        greatest(
+            refunds._first_known_at, coalesce(placed.known_at, refunds._first_known_at)
+        ) as known_at,
         coalesce(placed.status, 'completed') as status,
         placed.cancelled_at,
+        placed.cancelled_known_at,
         placed.currency,
         placed.campaign
     from refunds
@@ -77,6 +82,7 @@ invoiced as (
         max(_first_known_at) as known_at,
         'completed' as status,
         cast(null as timestamp) as cancelled_at,
+        cast(null as timestamp) as cancelled_known_at,
         'GBP' as currency,
         cast(null as {{ dbt.type_string() }}) as campaign
     from invoices

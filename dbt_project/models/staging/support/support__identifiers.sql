@@ -4,22 +4,22 @@
 
 with
 
-tickets as (
+versions as (
 
-    select * from {{ ref("stg_support__tickets") }}
+    select * from {{ ref("int_support__ticket_versions") }}
 
 ),
 
 final as (
 
     {{ identifiers_of(
-        "tickets",
+        "versions",
         entity="tickets",
         record_key="ticket_id",
         shown={"member_no": "member_no", "phone": "phone"},
-        shown_suffix="_first_seen_at",
-        first_seen_at="coalesce(opened_at, _first_known_at)",
-        last_seen_at="coalesce(updated_at, opened_at, _first_known_at)",
+        first_seen_at="coalesce(opened_at, _known_at)",
+        last_seen_at="coalesce(updated_at, opened_at, _known_at)",
+        known_at="_known_at",
     ) }}
 
 )

@@ -16,10 +16,11 @@ sightings as (
     select
         account_id,
         cookie_id,
+        _first_known_at,
         min(coalesce(event_at, _first_known_at)) as first_event_at,
         max(coalesce(event_at, _first_known_at)) as last_event_at
     from events
-    group by account_id, cookie_id
+    group by account_id, cookie_id, _first_known_at
 
 ),
 

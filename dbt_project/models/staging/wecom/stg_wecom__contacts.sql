@@ -4,32 +4,16 @@
 
 with
 
-raw_contacts as (
+versions as (
 
-    select * from {{ source("raw", "wecom__contacts") }}
-
-),
-
-typed as (
-
-    select
-        {{ to_text("external_userid") }} as external_userid,
-        {{ to_text("unionid") }} as unionid,
-        {{ to_text("phone") }} as phone,
-        {{ to_text("name") }} as full_name,
-        {{ to_text("owner") }} as owner,
-        {{ try_to_timestamp("added_at", source_timezone("wecom")) }} as added_at,
-        {{ try_to_timestamp("updated_at", source_timezone("wecom")) }} as updated_at,
-        {{ load_columns() }}
-    from raw_contacts
+    select * from {{ ref("int_wecom__contact_versions") }}
 
 ),
 
 {{ newest_version(
-    "typed",
+    "versions",
     key=["external_userid"],
     version="updated_at",
-    first_seen=["unionid", "phone"],
 ) }},
 
 final as (

@@ -4,9 +4,9 @@
 
 with
 
-contacts as (
+versions as (
 
-    select * from {{ ref("stg_wecom__contacts") }}
+    select * from {{ ref("int_wecom__contact_versions") }}
 
 ),
 
@@ -21,10 +21,11 @@ sightings as (
     select
         person_entity,
         person_key,
+        known_at as _first_known_at,
         min(coalesce(event_at, known_at)) as first_event_at,
         max(coalesce(event_at, known_at)) as last_event_at
     from events
-    group by person_entity, person_key
+    group by person_entity, person_key, known_at
 
 ),
 
@@ -45,14 +46,15 @@ readers as (
 final as (
 
     {{ identifiers_of(
-        "contacts",
+        "versions",
         entity="contacts",
         record_key="external_userid",
         own={"wecom_id": "external_userid"},
         shown={"unionid": "unionid", "phone": "phone"},
-        shown_suffix="_first_seen_at",
-        first_seen_at="coalesce(added_at, updated_at, _first_known_at)",
-        last_seen_at="coalesce(updated_at, added_at, _first_known_at)",
+        first_seen_at="coalesce(added_at, updated_at, _known_at)",
+        shown_since="coalesce(updated_at, added_at, _known_at)",
+        last_seen_at="coalesce(updated_at, added_at, _known_at)",
+        known_at="_known_at",
     ) }}
     union all
     {{ identifiers_of(

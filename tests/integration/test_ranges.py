@@ -1,0 +1,78 @@
+"""Days that are built together are the days built one by one."""
+
+from datetime import date, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strata import pipeline
+from strata.orchestration import together
+from strata.tenant import Tenant
+
+from tests.integration.world import (
+    FIRST,
+    contents,
+    copy_of,
+    crm_rows,
+    rows,
+    run_day,
+    small_project,
+)
+
+BEFORE = FIRST + timedelta(days=20)
+DAYS = [BEFORE + timedelta(days=n) for n in (1, 2)]
+STAGES = ("ingest", "staging", "identity", "features", "segments", "publish")
+
+
+def run_range(tenant: Tenant, since: date, ds: date) -> str:
+    run_id = pipeline.start(tenant, ds, since=since)
+    for stage in STAGES:
+        pipeline.build(tenant, run_id, stage)
+        pipeline.gate(tenant, run_id, stage)
+        pipeline.promote(tenant, run_id, stage)
+    pipeline.sync(tenant, run_id)
+    pipeline.serve(tenant, run_id)
+    return run_id
+
+
+@pytest.mark.slow
+def test_days_built_together_are_the_days_built_one_by_one(tmp_path: Path) -> None:
+    """Late rows, changed records, new and merged people: each day knows its own past."""
+    root = small_project(tmp_path / "project", late_rows=0.1)
+    one_by_one = Tenant("sample", root=root, state=tmp_path / "daily")
+    run_day(one_by_one, BEFORE)
+    at_once = copy_of(one_by_one, tmp_path / "at_once")
+    for day in DAYS:
+        run_day(one_by_one, day)
+
+    run_range(at_once, DAYS[0], DAYS[-1])
+
+    assert contents(at_once) == contents(one_by_one)
+    assert crm_rows(at_once) == crm_rows(one_by_one)
+    published = "select distinct ds from audit.publications where stage = 'features'"
+    assert sorted(rows(at_once, published)) == sorted(rows(one_by_one, published))
+
+
+@given(
+    st.sets(st.dates(date(2026, 1, 1), date(2026, 2, 28)), min_size=1),
+    st.none() | st.dates(date(2026, 1, 1), date(2026, 2, 28)),
+    st.integers(1, 12),
+)
+def test_ranges_hold_each_day_once_and_keep_the_newest_day_first(
+    days: set[date], newest: date | None, at_most: int
+) -> None:
+    ranges = together(list(days), newest, at_most)
+
+    built = [
+        first + timedelta(n)
+        for first, last in ranges
+        for n in range((last - first).days + 1)
+    ]
+    assert built == sorted(days)
+    assert all((last - first).days < at_most for first, last in ranges)
+    assert not any(
+        newest is not None and first < newest <= last for first, last in ranges
+    )
+    assert all(last < first for (_, last), (first, _) in pairwise(ranges))

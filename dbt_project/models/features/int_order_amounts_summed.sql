@@ -1,6 +1,6 @@
 -- Grain: order_id, known_at.
--- What the lines of an order add up to, by when they were known: a line that comes a day
--- after the others is no part of the order before.
+-- What the lines of an order add up to, by when they were known: a line that comes a
+-- day after the others is no part of the order before.
 with
 
 order_lines as (

@@ -1,4 +1,5 @@
--- Grain: version of a user, or day of events, and identifier type. An openid that only events have shown is a user too.
+-- Grain: version of a user, or day of events, and identifier type. An openid that only
+-- events have shown is a user too.
 {{ config(materialized="ephemeral") }}
 
 with

@@ -1,5 +1,6 @@
 -- Grain: system, entity, record key, identifier type, value hash.
--- What each source record shows of a person, as keyed hashes, as far as it is known now.
+-- What each source record shows of a person, as keyed hashes, as far as it is known
+-- now.
 {{ config(meta={"publish": "replace"}) }}
 
 with

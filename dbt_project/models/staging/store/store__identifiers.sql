@@ -1,5 +1,6 @@
--- Grain: version of an order, or day of invoices, identifier type and value. Buyers are known by their account and the
--- contacts of their orders; customers of the flat export by their number alone.
+-- Grain: version of an order, or day of invoices, identifier type and value. Buyers are
+-- known by their account and the contacts of their orders; customers of the flat export
+-- by their number alone.
 {{ config(materialized="ephemeral") }}
 
 with

@@ -412,15 +412,27 @@ def advance(until: str, world: World = "sample") -> None:
 
 
 @sample_app.command("describe")
-def describe_sample(world: World = "sample") -> None:
-    """Counts of the sample world by system."""
+def describe_sample(
+    world: World = "sample",
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Show the sample world against its settings: a page, and a summary."""
     from strata.config.sample import SampleConfig
-    from strata.sample import describe
+    from strata.sample.page import for_machines, summary, write_page
 
     with _told():
         tenant = _tenant(world)
         config = read_yaml(tenant.config_dir / "sample.yml", SampleConfig)
-        console.print_json(data=describe(tenant.home / "world", config), default=str)
+        page = tenant.home / "sample_world.html"
+        shown = write_page(page, tenant.home / "world", config)
+        if as_json:
+            told = for_machines(shown) | {"page": str(page)}
+            console.print_json(data=told, default=str)
+        else:
+            lines = [*summary(shown), f"page: {page}"]
+            console.print(
+                *lines, sep="\n", markup=False, highlight=False, soft_wrap=True
+            )
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""The sample world: five systems of an invented company, with a hidden truth.
+"""The sample world: twelve systems of an invented company, with a hidden truth.
 
 Deterministic (a seed gives the bytes), dirty on purpose, and arriving by day.
 """

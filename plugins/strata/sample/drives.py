@@ -98,11 +98,15 @@ def _drive(today: Today) -> Drive | None:
 
 
 def _reach(today: Today) -> tuple[Ints, Bools]:
-    """By which channel a person is written to, and whether that is allowed."""
+    """By which channel a person is written to, and whether that can and may be.
+
+    E-mails and text messages go to members; the others can be reached by a push.
+    """
     membership, contact = today.persons.membership, today.persons.contact
     prefers = today.persons.temper.prefers
     has_account = (membership.app_day <= today.number) & ~membership.is_guest
     wants_push = (prefers < 0.35) & has_account
     wants_email = (prefers < 0.70) & (contact.in_crm < 0.60)
     channel = np.where(wants_push, 0, np.where(wants_email, 1, 2))
-    return channel, today.persons.may_be_written_to(today.number)
+    can = wants_push | (membership.member_day <= today.number)
+    return channel, can & today.persons.may_be_written_to(today.number)

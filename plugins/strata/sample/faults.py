@@ -41,12 +41,13 @@ def spoil(
     A broken row carries a text that cannot be read in one of its entity's fragile
     columns. A repeated row comes again, byte for byte, on the day of its first
     arrival or the day after; broken rows are not repeated. Returns the truth: a row
-    for each broken, repeated or late row.
+    for each broken, repeated or late row of the systems that deliver. The others draw
+    too, so that what one hands over does not depend on them.
     """
-    truth = Batch(TRUTH_FAULTS)
-    # Chance of its own, so that no source depends on which others deliver.
+    told, untold = Batch(TRUTH_FAULTS), Batch(TRUTH_FAULTS)
     rng = generator(config.seed, Stream.FAULTS, 100 * day + source)
     for batch in batches:
+        truth = told if batch.entity.system in config.delivers else untold
         size = len(batch.rows)
         broken = rng.random(size) < config.dirt.broken_rows
         repeated = (rng.random(size) < config.dirt.duplicate_rows) & ~broken
@@ -63,7 +64,7 @@ def spoil(
             batch.rows.append(batch.rows[row])
             batch.arrivals.append(batch.arrivals[row] + delay)
         _hold_back(config, batch)
-    return truth
+    return told
 
 
 def _hold_back(config: SampleConfig, batch: Batch) -> None:

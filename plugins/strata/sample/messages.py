@@ -112,7 +112,7 @@ class _Seen:
         return list(
             zip(
                 ids,
-                self._members(persons),
+                today.keys.member_no[persons].tolist(),
                 self._phones(persons),
                 [
                     str(e) if mail else None
@@ -127,12 +127,6 @@ class _Seen:
                 strict=True,
             )
         )
-
-    def _members(self, persons: Ints) -> list[str | None]:
-        is_member = self._today.persons.membership.member_day <= self._today.number
-        numbers = self._today.keys.member_no[persons].tolist()
-        known = is_member[persons].tolist()
-        return [n if is_ else None for n, is_ in zip(numbers, known, strict=True)]
 
     def _phones(self, persons: Ints) -> list[str | None]:
         styles = self._today.persons.contact.crm_phone_style[persons].tolist()

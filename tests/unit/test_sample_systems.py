@@ -1,141 +1,21 @@
-"""The sample world: the same settings give the same world, however it is advanced."""
+"""The sample world's systems: what they hand over, and the truth behind it."""
 
-import csv
-import gzip
-import hashlib
-import io
 import json
-import signal
-import sqlite3
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import phonenumbers
-import pyarrow.parquet as pq
 import pytest
 import yaml
 from strata.config.loader import read_yaml
-from strata.sample import (
-    SampleConfig,
-    WorldMismatchError,
-    advance,
-    describe,
-    files,
-    last_day,
-    world,
-)
+from strata.sample import SampleConfig, describe, last_day
 from strata.sample.entities import LANDING
 
+from tests.unit.sample_place import RICH, Place, Table, read_file
+
 ROOT = Path(__file__).parents[2]
-# Long enough for all that follows from an order, up to 26 days later.
-SMALL = SampleConfig.model_validate(
-    {
-        "seed": 11,
-        "users": 60,
-        "days": 30,
-        "first_day": "2025-11-01",
-        "behaviour": {"orders_a_year": 90, "refunded_orders": 0.3},
-        "incidents": {"outage_day": 9, "resent_day": 12, "new_column_day": 15},
-        "dirt": {
-            **{"late_rows": 0.1, "very_late_rows": 0.03},
-            **{"duplicate_rows": 0.05, "broken_rows": 0.02},
-        },
-    }
-)
-# Large and lively enough for every kind of dirt and of change to be seen.
-RICH = SampleConfig.model_validate(
-    {
-        "seed": 5,
-        "users": 200,
-        "days": 45,
-        "first_day": "2025-10-20",
-        "behaviour": {
-            **{"orders_a_year": 90, "refunded_orders": 0.3, "returned_receipts": 0.2},
-            **{"sessions_a_year": 120, "phone_changes_a_year": 1.5},
-        },
-        "consent": {"withdrawals_a_year": 1.0},
-        "contacts": {"duplicate_customers": 0.3},
-        "dirt": {
-            **{"late_rows": 0.05, "very_late_rows": 0.01, "duplicate_rows": 0.02},
-            **{"broken_rows": 0.01, "shared_phones": 0.1, "shared_devices": 0.3},
-        },
-    }
-)
-Table = list[dict[str, Any]]
-
-
-class Place:
-    """One world on disk with its CRM."""
-
-    def __init__(self, folder: Path) -> None:
-        self.world, self.crm = folder / "world", folder / "crm" / "crm.db"
-
-    def advance(
-        self,
-        config: SampleConfig,
-        until: date,
-        progress: Callable[[date], None] | None = None,
-    ) -> world.Advance:
-        return advance(self.world, self.crm, config, until, progress)
-
-    def content(self) -> dict[str, str]:
-        """Every file by its hash, and every table of the CRM by that of its rows."""
-        found = {
-            str(path.relative_to(self.world)): _hash(path.read_bytes())
-            for path in sorted(self.world.rglob("*"))
-            if path.is_file()
-        }
-        for table in ("customers", "consents", "strata_segments", "_world_days"):
-            found[f"crm.{table}"] = _hash(repr(self.table(table)).encode())
-        return found
-
-    def table(self, name: str) -> Table:
-        connection = sqlite3.connect(self.crm)
-        cursor = connection.execute(f"select * from {name} order by 1")
-        names = [column[0] for column in cursor.description]
-        rows = [dict(zip(names, row, strict=True)) for row in cursor]
-        connection.close()
-        return rows
-
-    def rows(self, title: str) -> Table:
-        """All rows of an entity, with the day of arrival as ``arrived_on``."""
-        folder = self.world / ("" if title.startswith("truth") else "landing") / title
-        return [
-            {**row, "arrived_on": date.fromisoformat(path.name[:10])}
-            for path in sorted(folder.iterdir())
-            for row in _read(path)
-        ]
-
-
-def _hash(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def _read(path: Path) -> Table:
-    content = path.read_bytes()
-    if path.name.endswith(".csv"):
-        rows = csv.DictReader(io.StringIO(content.decode(), newline=""))
-        return [{key: value or None for key, value in row.items()} for row in rows]
-    if path.name.endswith(".parquet"):
-        table: Table = pq.read_table(path).to_pylist()
-        return table
-    if path.name.endswith(".gz"):
-        content = gzip.decompress(content)
-    return [json.loads(line) for line in content.decode().splitlines()]
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The content of the small world, written in one call."""
-    place = Place(tmp_path_factory.mktemp("whole"))
-    place.advance(SMALL, last_day(SMALL))
-    return place.content()
 
 
 @pytest.fixture(scope="module")
@@ -143,193 +23,6 @@ def rich(tmp_path_factory: pytest.TempPathFactory) -> Place:
     place = Place(tmp_path_factory.mktemp("rich"))
     place.advance(RICH, last_day(RICH))
     return place
-
-
-@pytest.mark.parametrize("stops", [[29], [0, 1, 2, 26, 29], [20, 3, 29, 29]])
-def test_bytes_do_not_depend_on_how_often_the_world_was_advanced(
-    tmp_path: Path, whole: dict[str, str], stops: list[int]
-) -> None:
-    place = Place(tmp_path)
-    days = [day for stop in stops for day in place.advance(SMALL, SMALL.day(stop)).days]
-    assert place.content() == whole
-    assert days == [SMALL.day(number) for number in range(30)]
-
-
-def test_an_early_day_does_not_depend_on_how_far_the_world_goes(
-    tmp_path: Path, whole: dict[str, str]
-) -> None:
-    place = Place(tmp_path)
-    place.advance(SMALL, SMALL.day(12))
-    early = {name: text for name, text in place.content().items() if "crm." not in name}
-    assert early.items() <= whole.items()
-
-
-@pytest.mark.parametrize("nth_write", [1, 4, 17, 160])
-def test_a_write_that_fails_is_made_good_by_the_next_call(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    whole: dict[str, str],
-    nth_write: int,
-) -> None:
-    place, real, count = Place(tmp_path), files.write_bytes, 0
-
-    def failing(path: Path, content: bytes) -> None:
-        nonlocal count
-        count += 1
-        if count == nth_write:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.with_name(f".{path.name}.part").write_bytes(content[:10])
-            raise OSError("disk full")
-        real(path, content)
-
-    for module in (files, world):
-        monkeypatch.setattr(module, "write_bytes", failing)
-    with pytest.raises(OSError, match="disk full"):
-        place.advance(SMALL, last_day(SMALL))
-    place.advance(SMALL, last_day(SMALL))
-    assert place.content() == whole
-
-
-def test_a_call_stopped_between_days_is_taken_up_again(
-    tmp_path: Path, whole: dict[str, str]
-) -> None:
-    place = Place(tmp_path)
-
-    def stop(day: date) -> None:
-        if day == SMALL.day(6):
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        place.advance(SMALL, last_day(SMALL), stop)
-    assert describe(place.world, SMALL)["written_until"] == "2025-11-07"
-    assert place.advance(SMALL, last_day(SMALL)).days[0] == SMALL.day(7)
-    assert place.content() == whole
-
-
-_KILLED = """
-import os, signal, sys
-from pathlib import Path
-from strata.sample import SampleConfig, advance, crm, world
-folder, settings, what, nth = sys.argv[1:]
-config, count = SampleConfig.model_validate_json(settings), 0
-def dying(real, after):
-    def call(*arguments):
-        global count
-        count += 1
-        if after:
-            real(*arguments)
-        if count == int(nth):
-            os.kill(os.getpid(), signal.SIGKILL)
-        if not after:
-            real(*arguments)
-    return call
-if what == "file":
-    Path.replace = dying(Path.replace, after=False)
-elif what == "crm":
-    crm._write = dying(crm._write, after=True)
-else:
-    world._write_marker = dying(world._write_marker, after=False)
-place = Path(folder)
-advance(place / "world", place / "crm" / "crm.db", config, config.day(config.days - 1))
-"""
-
-
-@pytest.mark.parametrize(
-    ("what", "nth", "days_in_crm"),
-    [
-        pytest.param("file", 90, 5, id="with a file written but not yet in place"),
-        pytest.param("crm", 6, 5, id="within the transaction of the CRM"),
-        pytest.param("marker", 9, 9, id="after the CRM, before the day is complete"),
-    ],
-)
-def test_a_killed_process_leaves_a_world_that_goes_on_as_if_nothing_had_been(
-    tmp_path: Path, whole: dict[str, str], what: str, nth: int, days_in_crm: int
-) -> None:
-    place = Place(tmp_path)
-    ended = subprocess.run(
-        [
-            *(sys.executable, "-c", _KILLED),
-            *(str(tmp_path), SMALL.model_dump_json(), what, str(nth)),
-        ],
-        check=False,
-    )
-    assert ended.returncode == -signal.SIGKILL
-    assert len(place.table("_world_days")) == days_in_crm
-    visible = {
-        name: text
-        for name, text in place.content().items()
-        if not name.endswith(".part") and "crm." not in name
-    }
-    assert visible.items() <= whole.items()
-    place.advance(SMALL, last_day(SMALL))
-    assert place.content() == whole
-
-
-def test_a_lost_crm_or_a_lost_world_is_made_again_as_it_was(
-    tmp_path: Path, whole: dict[str, str]
-) -> None:
-    place = Place(tmp_path)
-    place.advance(SMALL, last_day(SMALL))
-    place.crm.unlink()
-    assert place.advance(SMALL, last_day(SMALL)).rows == {}
-    for path in sorted(place.world.rglob("2025-11-0*")):
-        path.unlink()
-    assert place.advance(SMALL, last_day(SMALL)).days[-1] == SMALL.day(8)
-    assert place.content() == whole
-
-
-def test_another_seed_is_another_world(tmp_path: Path, whole: dict[str, str]) -> None:
-    place = Place(tmp_path)
-    place.advance(SMALL.model_copy(update={"seed": 12}), last_day(SMALL))
-    other = place.content()
-    same = {name for name in whole if other.get(name) == whole[name]}
-    # The table of segments is empty in both, and what is set needs no chance.
-    assert {name.rpartition("/")[0] or name for name in same} <= {
-        "crm.strata_segments",
-        *(f"truth/{name}" for name in ("calendar", "campaigns", "channels")),
-        "truth/incidents",
-        "landing/ads/costs",  # a day without a click costs nothing
-    }
-
-
-def test_a_world_keeps_the_settings_it_was_begun_with(tmp_path: Path) -> None:
-    place = Place(tmp_path)
-    place.advance(SMALL, SMALL.day(1))
-    other = SMALL.model_copy(update={"users": 61})
-    with pytest.raises(WorldMismatchError, match="other settings"):
-        place.advance(other, SMALL.day(2))
-    with pytest.raises(WorldMismatchError, match=r"crm\.db"):
-        advance(tmp_path / "elsewhere", place.crm, other, SMALL.day(2))
-
-
-def test_what_strata_wrote_into_the_crm_is_left_alone(tmp_path: Path) -> None:
-    place = Place(tmp_path)
-    place.advance(SMALL, SMALL.day(3))
-    connection = sqlite3.connect(place.crm)
-    with connection:
-        connection.execute(
-            "insert into strata_segments (customer_id, tier) values ('C1', 'select')"
-        )
-    connection.close()
-    place.advance(SMALL, SMALL.day(5))
-    assert [row["tier"] for row in place.table("strata_segments")] == ["select"]
-
-
-def test_the_world_goes_on_with_new_people_after_its_last_day(tmp_path: Path) -> None:
-    place = Place(tmp_path)
-    persons = []
-    for number in (0, 29, 70):
-        place.advance(SMALL, SMALL.day(number))
-        persons.append(describe(place.world, SMALL)["persons"])
-    assert persons[:2] == [24, 60]
-    assert persons[2] > 100
-    assert len(place.rows("truth/persons")) == persons[2]
-
-
-def test_nothing_is_told_of_a_world_that_has_not_begun(tmp_path: Path) -> None:
-    told = describe(tmp_path / "world", SMALL)
-    assert (told["days"], told["persons"], told["rows"]) == (0, 0, 0)
-    assert told["written_until"] is None
 
 
 def test_what_is_told_is_what_lies_there(rich: Place) -> None:
@@ -353,7 +46,7 @@ def test_every_file_has_the_columns_that_the_sources_declare(rich: Place) -> Non
         columns = list(declared[entity.system]["entities"][entity.name]["columns"])
         for path in (rich.world / "landing" / entity.title).iterdir():
             assert path.name.endswith(f".{entity.suffix}")
-            assert list(_read(path)[0]) == columns
+            assert list(read_file(path)[0]) == columns
     for table in ("customers", "consents", "merges"):
         columns = list(declared["crm"]["entities"][table]["columns"])
         assert sorted(rich.table(table)[0]) == sorted(columns)

@@ -14,7 +14,7 @@ from strata.sample.findings import Finding, Line, Pair, findings
 from strata.sample.world import describe
 
 _WIDTH, _HEIGHT = 520, 220
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 10, 8, 34
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 10, 8, 34
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class _Scale:
                 Markup('<line class="grid" x1="{}" x2="{}" y1="{}" y2="{}"/>')
                 .format(_LEFT, _WIDTH - _RIGHT, _at(y), _at(y))
             )  # fmt: skip
-            parts.append(_text(_LEFT - 4, y + 4, number(value), "end"))
+            parts.append(_text(_LEFT - 4, y + 4, f"{value:.3g}", "end"))
         return parts
 
 

@@ -1,7 +1,6 @@
 """Between Airflow and the pipeline: what a task calls, and Airflow in this process."""
 
 import contextlib
-import logging
 import os
 import subprocess
 import sys
@@ -11,13 +10,16 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from strata import clock, pipeline, runs, secrets
 from strata.config.loader import ConfigError
 from strata.dates import run_date
 from strata.ingest.land import IngestStoppedError
 from strata.tenant import Tenant, project_root, state_root
 
-log = logging.getLogger(__name__)
+# Airflow's kind of logger: the level of a namespace holds for no other.
+log = structlog.get_logger(__name__)
 DAG_ID = "daily_segments"
 DAYS_TOGETHER = 10
 """Days that one run of a backfill builds at most; more of them take more memory."""
@@ -83,8 +85,32 @@ def run_step(action: str, stage: str, run_id: str) -> None:
             done = pipeline.report(tenant, run_id)
         else:
             done = getattr(pipeline, action)(tenant, run_id, stage)
-        log.info("%s of run %s, stage %s: %s", action, run_id, stage, done or "done")
+        log.info(f"run {run_id}, {stage}: {_in_words(tenant, action, stage, done)}")
     _tell(stage, action, "done")
+
+
+def _in_words(tenant: Tenant, action: str, stage: str, done: Any) -> str:
+    """What a step did, by counts alone: no value of any row."""
+    if action == "build":
+        tables, rows = tenant.warehouse.built(stage)
+        counted = f" with {rows} rows" if rows else ""
+        return f"built {tables} tables{counted} beside the published ones"
+    if action == "gate":
+        return "checked: " + (_listed(done) or "nothing, since it is published already")
+    if action == "promote":
+        return f"published {done} rows"
+    if action == "sync":
+        told = "; ".join(
+            f"{target}: {_listed(counts)}" for target, counts in done.items()
+        )
+        return (
+            f"wrote back to {told}" if told else "wrote nothing back for an older day"
+        )
+    return f"swapped in the published copy, wrote the report {done}"
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{number} {name}" for name, number in counts.items())
 
 
 def explain_failure(context: Any) -> None:

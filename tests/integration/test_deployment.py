@@ -563,6 +563,25 @@ def test_an_operator_triggers_the_day_and_it_succeeds(
     assert tiers is not None and tiers[0] == tiers[1] > 50, "written to PostgreSQL"
 
 
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [
+        ("ingest.build", r"ingest: built \d+ tables beside the published ones"),
+        ("staging.build", r"staging: built \d+ tables with \d+ rows beside"),
+        ("features.gate", r"features: checked: \d+ passed"),
+        ("identity.promote", r"identity: published \d+ rows"),
+        ("publish.sync", r"publish: wrote back to crm: \d+ created"),
+        ("publish.finish", r"publish: swapped in the published copy"),
+    ],
+)
+def test_each_task_says_in_its_log_what_it_did(
+    task: str, words: str, seen: Seen, deployment: Deployment
+) -> None:
+    logs = deployment.state / "airflow" / "logs"
+    told = [p.read_text("utf-8") for p in logs.rglob(f"*task_id={task}/*.log")]
+    assert re.search(rf"run {DS}\.1, {words}", "".join(told))
+
+
 def test_nothing_listens_but_the_api_and_that_on_loopback(
     seen: Seen, deployment: Deployment
 ) -> None:

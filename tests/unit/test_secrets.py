@@ -86,7 +86,7 @@ def test_a_connection_that_is_nowhere_is_told_with_what_to_do() -> None:
     "malformed",
     [
         "canary-without-a-scheme",
-        "postgresql://strata:pass@canary:crm/x",  # an @ that was not written as %40
+        "postgresql://strata:pass@word:canary/crm",  # an @ that was not written as %40
         "postgresql://strata:hash#canary@db:x/crm",
     ],
 )

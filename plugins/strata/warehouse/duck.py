@@ -91,6 +91,20 @@ class DuckDBWarehouse:
                 con.execute(f'drop schema if exists "{BUILD_PREFIX}{schema}" cascade')
                 con.execute(f'create schema "{BUILD_PREFIX}{schema}"')
 
+    def built(self, stage: str) -> tuple[int, int]:
+        """Tables (views among them) and rows that stand in the stage's build."""
+        schemas = [f"{BUILD_PREFIX}{schema}" for schema in STAGE_SCHEMAS[stage]]
+        with self.connection(f"count the build of {stage}") as con:
+            row = con.execute(
+                "select count(*), coalesce(sum(t.estimated_size), 0)::bigint"
+                " from information_schema.tables i left join duckdb_tables() t"
+                " on t.schema_name = i.table_schema and t.table_name = i.table_name"
+                " where list_contains(?, i.table_schema)",
+                [schemas],
+            ).fetchone()
+        assert row is not None
+        return int(row[0]), int(row[1])
+
     def promote(
         self, stage: str, run: Run, tables: Sequence[TableSpec]
     ) -> list[Promotion]:

@@ -329,24 +329,25 @@ def gate_results(
     all_: Annotated[bool, typer.Option("--all", help="Passed ones too.")] = False,
 ) -> None:
     """The verdicts of the last run's gates."""
-    from rich.table import Table
-
     with _told(), _tenant(world).warehouse.connection("read gate results") as con:
         rows = con.execute(
-            "select stage, table_name, expectation, coalesce(column_name, ''), verdict,"
-            " unexpected_count, checked_rows, why from audit.gate_results"
-            " where run_id = (select run_id from audit.runs"
+            "select stage, verdict, table_name, expectation, observed, threshold, owner"
+            " from audit.gate_results where run_id = (select run_id from audit.runs"
             " order by _started_at desc limit 1)"
             " and stage = coalesce(?, stage) and (? or verdict <> 'passed')"
             " order by all",
             [stage, all_],
         ).fetchall()
-        table = Table(
-            "stage", "table", "check", "column", "verdict", "bad", "of", "why"
-        )
-        for row in rows:
-            table.add_row(*(str(v) if v is not None else "" for v in row))
-        console.print(table if rows else "Every check of the last run passed.")
+        for at, verdict, table, rule, observed, threshold, owner in rows:
+            console.print(
+                f"{at} {verdict}: {table}: {rule}: {observed} (allowed: {threshold}; "
+                f"owner: {owner})",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
+        if not rows:
+            console.print("Every check of the last run passed.")
 
 
 @gate_app.command("run")

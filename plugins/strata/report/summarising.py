@@ -18,6 +18,7 @@ from strata.report.summary import (
     RunSummary,
     StageSummary,
     TableRows,
+    Warned,
     in_order,
 )
 from strata.report.wording import masked
@@ -70,6 +71,7 @@ def summarise(
         coverage=_coverage(reader, run_id, ds, sum(tiers.values())),
         tables=tables,
         published=_published(reader, run_id),
+        warned=_warned(reader, run_id),
         previous_ds=_previous_ds(reader, ds) if tiers else None,
     )
 
@@ -122,6 +124,28 @@ def _gates(reader: Reader, run_id: str) -> dict[str, GateCounts]:
         stage = counts.setdefault(row["stage"], {})
         stage[verdict] = stage.get(verdict, 0) + row["n"]
     return {stage: GateCounts(**found) for stage, found in counts.items()}
+
+
+def _warned(reader: Reader, run_id: str) -> tuple[Warned, ...]:
+    rows = reader.rows(
+        "select stage, table_name, expectation, verdict, observed"
+        " from audit.gate_results where run_id = ?"
+        " and verdict in ('warned', 'quarantined')"
+        " order by verdict desc, table_name, expectation, observed",
+        [run_id],
+    )
+    stages = in_order((row["stage"] for row in rows), STAGES)
+    found = (
+        Warned(
+            row["stage"],
+            row["table_name"],
+            row["expectation"],
+            row["verdict"],
+            masked(row["observed"]) or "",
+        )
+        for row in rows
+    )
+    return tuple(sorted(found, key=lambda one: stages.index(one.stage)))
 
 
 def _stages(

@@ -77,6 +77,21 @@ class TableRows:
 
 
 @dataclass(frozen=True)
+class Warned:
+    """An expectation that was not met and did not stop the run. No value of a row."""
+
+    stage: str
+    table: str
+    expectation: str
+    verdict: str
+    observed: str
+
+    def to_json(self) -> dict[str, str]:
+        """The finding under its own names."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
 class StageSummary:
     """One stage of a run: seconds of wall time, rows, verdicts."""
 
@@ -147,6 +162,7 @@ class RunSummary:
     coverage: Coverage = field(default_factory=Coverage)
     tables: tuple[TableRows, ...] = ()
     published: tuple[str, ...] = ()
+    warned: tuple[Warned, ...] = ()
     previous_ds: date | None = None
 
     @property
@@ -194,6 +210,7 @@ class RunSummary:
             "failed_stage": self.failed_stage,
             "coverage": self.coverage.to_json(),
             "tables": [table.to_json() for table in self.tables],
+            "warned": [finding.to_json() for finding in self.warned],
         }
 
 

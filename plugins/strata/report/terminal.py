@@ -9,6 +9,7 @@ from strata.report.summary import OPERATIONS, VERDICTS, GateCounts, RunSummary
 from strata.report.verdict import judge
 from strata.report.wording import duration, number, share
 
+_MOST_WARNED = 12
 _TONES = {"good": "green", "warn": "yellow", "bad": "red", "busy": "blue"}
 _VERDICT_STYLES = {
     "passed": "green",
@@ -41,6 +42,7 @@ def render_summary(summary: RunSummary, console: Console) -> None:
     for table in summary.not_conserved:
         lost = f"{table.stage} {table.table}: {number(table.missing)} rows unaccounted"
         console.print(Text(lost, style="bold red"))
+    _warned(summary, console)
     if summary.tiers:
         console.print(_tiers(summary))
     if summary.sync:
@@ -87,6 +89,22 @@ def _gate(gate: GateCounts) -> Text:
         return Text("not checked", style="dim")
     parts = [Text(f"{n:,} {verdict}", _VERDICT_STYLES[verdict]) for verdict, n in found]
     return Text(", ").join(parts)
+
+
+def _warned(summary: RunSummary, console: Console) -> None:
+    """What was not met and did not stop the run, one line each."""
+    for one in summary.warned[:_MOST_WARNED]:
+        line = Text.assemble(
+            (one.verdict, _VERDICT_STYLES[one.verdict]),
+            f" {one.table}: {one.observed}  ",
+            (one.expectation, "dim"),
+        )
+        console.print(line, soft_wrap=True)
+    left = len(summary.warned) - _MOST_WARNED
+    if left > 0:
+        console.print(f"and {number(left)} more: `strata gate results` lists them")
+    if summary.warned:
+        console.print()
 
 
 def _tiers(summary: RunSummary) -> Table:

@@ -29,7 +29,15 @@ _errors: list[str] = []
 
 
 class RunFailedError(RuntimeError):
-    """A run of the DAG did not succeed."""
+    """A run of the DAG did not succeed.
+
+    ``told`` says where it stopped, the whole text also why. ``run_id``: its record,
+    which holds the reason too, where it has one.
+    """
+
+    def __init__(self, told: str, why: str = "", run_id: str | None = None) -> None:
+        super().__init__(f"{told}\n{why}".rstrip())
+        self.told, self.run_id = told, run_id
 
 
 def tenant_of_environment() -> Tenant:
@@ -203,6 +211,7 @@ def run_days(
     it, and ``RunInProgressError`` where another run has the tenant, as ``runs.hold``
     does.
     """
+    tenant.check_rules()
     done: list[str] = []
     already = clock.process_seconds()
     with runs.hold(tenant, f"runs of {min(days)} to {max(days)}", take_over=take_over):
@@ -271,11 +280,12 @@ def _run_one(tenant: Tenant, dag: Any, first: date, ds: date) -> str:
             return run_id
         pipeline.give_up(tenant, run_id, stage or "start")
     else:
-        stage = error = None
-    said = error or "\n".join(_errors) or "no task said why"
+        run_id = stage = error = None
     raise RunFailedError(
-        f"{ds}: the run stopped in stage {stage or 'start'}.\n{said}\n"
-        f"The log is {tenant.home / 'logs' / 'run.log'}"
+        f"{ds}: the run stopped in stage {stage or 'start'}; its log is "
+        f"{tenant.home / 'logs' / 'run.log'}",
+        error or "\n".join(_errors) or "no task said why",
+        run_id,
     )
 
 

@@ -57,7 +57,11 @@ def start(
     external_id: str | None = None,
     since: date | None = None,
 ) -> str:
-    """Open an attempt at ``ds``, or at the days ``since`` to ``ds``, and give its id."""
+    """Open an attempt at ``ds``, or at the days ``since`` to ``ds``, and give its id.
+
+    Raises ``ConfigError`` before that where a rule cannot be read.
+    """
+    tenant.check_rules()
     tenant.ensure_pseudonym_key()
     run = runs.open_run(tenant, ds, external_id, since)
     tenant.remember()

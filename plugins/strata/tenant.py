@@ -1,5 +1,6 @@
 """A tenant as the pipeline sees it: its home, its configuration, its warehouse."""
 
+import functools
 import hashlib
 import os
 from dataclasses import dataclass, field
@@ -7,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from strata import secrets
+from strata.config.check import check_rules
 from strata.config.loader import ConfigError, read_yaml
 from strata.config.sources import SourcesConfig
 from strata.config.world import WorldConfig
@@ -121,6 +123,10 @@ class Tenant:
         files += (self.root / "expectations").rglob("*.yml")
         return _hash_files(self.root, files)
 
+    def check_rules(self) -> None:
+        """Read every rule there is. Raises ``ConfigError`` with all faults."""
+        _check_rules(self, self.config_hash)
+
     @cached_property
     def code_version(self) -> str:
         """The release and a hash of the code that makes rows."""
@@ -132,6 +138,12 @@ class Tenant:
             self.root / "dbt_project" / "dbt_project.yml",
         ]
         return f"{_VERSION}+{_hash_files(self.root, files)[:12]}"
+
+
+@functools.cache
+def _check_rules(tenant: Tenant, config_hash: str) -> None:
+    """Once a process for the same content; what raised is read again."""
+    check_rules(tenant.root, tenant.world)
 
 
 def _hash_files(root: Path, files: list[Path]) -> str:

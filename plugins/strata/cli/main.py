@@ -73,7 +73,7 @@ def _told() -> Iterator[None]:
         yield
     except (ConfigError, WarehouseBusyError, LookupError, ValueError) as error:
         errors.print(f"[red]{type(error).__name__}[/red]", highlight=False)
-        errors.print(str(error), markup=False, highlight=False)
+        errors.print(str(error), markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None
 
 
@@ -143,9 +143,11 @@ def _run_days(tenant: Tenant, days: list[date], take_over: bool) -> None:
         except RunFailedError as error:
             failure = error
     if failure is not None:
-        errors.print(str(failure), style="red", markup=False, highlight=False)
-        with contextlib.suppress(LookupError):
-            _print_summary(tenant, None)
+        said = str(failure)
+        if failure.run_id is not None:
+            _print_summary(tenant, failure.run_id)
+            said = failure.told
+        errors.print(said, style="red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1)
     _print_summary(tenant, None)
 

@@ -36,7 +36,7 @@ def render_summary(summary: RunSummary, console: Console) -> None:
     console.print(Text(verdict.title, style=f"bold {_TONES[verdict.tone]}"))
     console.print(Text(verdict.text))
     if summary.error and summary.status != "succeeded":
-        console.print(Text(summary.error, style="red"))
+        console.print(Text(summary.error, style="red"), soft_wrap=True)
     console.print()
     console.print(_stages(summary))
     for table in summary.not_conserved:

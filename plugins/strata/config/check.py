@@ -1,0 +1,47 @@
+"""Every rule of a tenant read before a run begins, so that none stops it half way."""
+
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from strata.config.activation import ActivationConfig
+from strata.config.identity import IdentityConfig
+from strata.config.loader import ConfigError, read_yaml
+from strata.config.playbooks import PlaybooksConfig
+from strata.config.sample import SampleConfig
+from strata.config.sources import SourcesConfig
+from strata.config.suites import read_suites
+from strata.config.tiers import TiersConfig
+from strata.config.world import WorldConfig
+
+_FILES: dict[str, type[BaseModel]] = {
+    "activation": ActivationConfig,
+    "identity": IdentityConfig,
+    "playbooks": PlaybooksConfig,
+    "sources": SourcesConfig,
+    "tiers": TiersConfig,
+}
+
+
+def check_rules(root: Path, world: WorldConfig) -> None:
+    """Read ``config/`` and ``expectations/`` of the project at ``root``.
+
+    Raises ``ConfigError`` with the faults of all files together.
+    """
+    files = dict(_FILES)
+    if world.generated:
+        files["sample"] = SampleConfig
+    faults = []
+    for name, model in files.items():
+        try:
+            read_yaml(root / "config" / f"{name}.yml", model)
+        except ConfigError as error:
+            faults.append(str(error))
+    expectations = root / "expectations"
+    for folder in sorted(p for p in expectations.iterdir() if p.is_dir()):
+        try:
+            read_suites(expectations, folder.name)
+        except ConfigError as error:
+            faults.append(str(error))
+    if faults:
+        raise ConfigError("\n".join(faults))

@@ -11,9 +11,10 @@ import duckdb
 import pytest
 import yaml
 from strata import pipeline
-from strata.quality import GateFailed, release
+from strata.quality import GateFailed, release, waive
 from strata.report import summarise
 from strata.tenant import Tenant
+from strata.warehouse import STAGES
 
 from tests.integration.world import (
     FIRST,
@@ -237,6 +238,19 @@ def test_a_failed_gate_stops_before_anything_is_published(
         tenant,
         "select status, failed_stage from audit.runs order by _started_at desc limit 1",
     ) == [("failed", "features")]
+
+    with tenant.warehouse.connection("test") as con:
+        rule = ("features.feat_users", "nobody exists")
+        decided = {
+            "until": DAY + timedelta(days=1),
+            "by": "an owner",
+            "reason": "known",
+        }
+        waive(con, root / "expectations", STAGES, *rule, **decided)
+    newest = "select run_id from audit.runs order by _started_at desc limit 1"
+    attempt = str(rows(tenant, newest)[0][0])
+    assert pipeline.gate(strict, attempt, "features")["warned"] == 1
+    pipeline.promote(strict, attempt, "features")
     run_day(tenant, DAY + timedelta(days=1))
 
 

@@ -28,6 +28,8 @@ from strata.quality import (
     record,
     release,
     run_gate,
+    under_waivers,
+    waive,
 )
 from strata.quality.rules import Failing
 from strata.run import Run
@@ -819,3 +821,122 @@ def test_only_tables_that_have_a_suite_can_be_asked_for(bench: Bench) -> None:
     with pytest.raises(ValueError, match=r"no suite for \['staging.nothing'\]"):
         run_gate(*arguments, tables=["staging.nothing"])
     assert run_gate(*arguments, tables=[]).results == ()
+
+
+# --- waivers
+
+ANY_ORDER = ("staging.orders", "no negative amount")
+
+
+def waived(bench: Bench, until: date, name: str = ANY_ORDER[1], **told: str) -> str:
+    decided = {"by": "Ada", "reason": "refunds are booked twice until May", **told}
+    return waive(
+        bench.con,
+        bench.expectations,
+        ["staging"],
+        ANY_ORDER[0],
+        name,
+        until=until,
+        **decided,
+    )
+
+
+@pytest.fixture
+def gated(bench: Bench) -> Callable[[date], GateOutcome]:
+    """The gate of a table of which one rule fails, one errs, and one would stop."""
+    bench.table("build_staging.orders", ORDERS)
+
+    def check(ds: date) -> GateOutcome:
+        outcome = bench.check(
+            where("t.amount < 0", name="no negative amount"),
+            where("t.status = 'lost'", name="nothing is lost"),
+            where("t.no > 1", name="broken"),
+            where("t.id = 1", name="only a hint", severity="warn"),
+            run=bench.run(ds=ds),
+        )
+        return under_waivers(bench.con, outcome)
+
+    return check
+
+
+def test_a_waived_rule_warns_up_to_its_day_and_says_so(
+    bench: Bench, gated: Callable[[date], GateOutcome]
+) -> None:
+    before = gated(DAY)
+    assert verdicts(before) == ["failed", "failed", "errored", "warned"]
+
+    assert waived(bench, DAY) == "w1"
+    last, next_day = gated(DAY), gated(DAY + timedelta(days=1))
+
+    assert verdicts(last) == ["warned", "failed", "errored", "warned"]
+    assert [r.waiver_id for r in last.results] == ["w1", None, None, None]
+    assert last.results[0].observed == (
+        "1 of 3 rows; waived until 2026-10-31 (w1): refunds are booked twice until May"
+    )
+    assert last.results[0].severity == "fail"
+    assert keys(last.results[0]) == [2], "which rows fail is told as before"
+    assert last.results[1:] == tuple(
+        # A check takes its own time.
+        GateResult(
+            **{**asdict(was), "_started_at": r._started_at, "_ended_at": r._ended_at}
+        )
+        for was, r in zip(before.results[1:], last.results[1:], strict=True)
+    )
+    assert verdicts(next_day) == verdicts(before)
+
+
+def test_the_newest_waiver_of_a_rule_decides(
+    bench: Bench, gated: Callable[[date], GateOutcome]
+) -> None:
+    gated(DAY)
+    waived(bench, DAY - timedelta(days=1))
+    assert verdicts(gated(DAY))[0] == "failed"
+    waived(bench, DAY + timedelta(days=9))
+    assert verdicts(gated(DAY))[0] == "warned"
+    waived(bench, DAY - timedelta(days=1), reason="they are mended")
+    assert verdicts(gated(DAY))[0] == "failed"
+    assert bench.con.execute(
+        "select waiver_id, stage, granted_by from audit.waivers order by waiver_id"
+    ).fetchall() == [(f"w{n}", "staging", "Ada") for n in (1, 2, 3)]
+
+
+def test_only_a_known_rule_that_stops_is_waived_and_by_somebody(
+    bench: Bench, gated: Callable[[date], GateOutcome]
+) -> None:
+    gated(DAY)
+    with pytest.raises(LookupError, match="'no negative amount'"):
+        waived(bench, DAY, "no negativ amount")
+    with pytest.raises(LookupError, match="no rule 'only a hint' that stops a run"):
+        waived(bench, DAY, "only a hint")
+    for told in ({"by": " "}, {"reason": ""}):
+        with pytest.raises(ValueError, match="needs the name of who decides it"):
+            waived(bench, DAY, **told)
+    assert bench.con.execute("select count(*) from audit.waivers").fetchall() == [(0,)]
+
+
+def test_a_waived_result_keeps_its_waiver_in_the_audit(
+    bench: Bench, gated: Callable[[date], GateOutcome]
+) -> None:
+    gated(DAY)
+    waived(bench, DAY)
+    record(bench.con, gated(DAY))
+    assert bench.con.execute(
+        "select expectation, severity, verdict, waiver_id from audit.gate_results"
+        " where waiver_id is not null"
+    ).fetchall() == [("no negative amount", "fail", "warned", "w1")]
+
+
+def test_a_law_of_the_pipeline_is_never_waived(bench: Bench) -> None:
+    law = law_result(
+        *(bench.run(), "staging", "staging.orders"),
+        holds=False,
+        observed="3 in, 2 out",
+        why="no negative amount",
+        unexpected=1,
+        checked=3,
+    )
+    bench.table("build_staging.orders", ORDERS)
+    outcome = bench.check(where("t.amount < 0", name="no negative amount"))
+    waived(bench, DAY)
+    found = under_waivers(bench.con, outcome.with_results([law]))
+    assert verdicts(found) == ["warned", "failed"]

@@ -57,6 +57,16 @@ def _tenant(world: str | None, data: Path | None = None) -> Tenant:
     return Tenant(world or last_world(), data_folder=data)
 
 
+def _tenant_that_ran(world: str | None) -> Tenant:
+    """The tenant, for commands that read what a run left."""
+    tenant = _tenant(world)
+    if not tenant.warehouse.path.exists():
+        raise LookupError(
+            f"world {tenant.world_name!r} has not run yet: start with `make run`"
+        )
+    return tenant
+
+
 def _day(text: str, name: str = "--ds") -> date:
     try:
         return date.fromisoformat(text)
@@ -188,10 +198,6 @@ def _print_summary(tenant: Tenant, run_id: str | None) -> None:
 def _summary(tenant: Tenant, run_id: str | None, ds: date | None) -> Any:
     from strata.report import summarise
 
-    if not tenant.warehouse.path.exists():
-        raise LookupError(
-            f"world {tenant.world_name!r} has not run yet: start with `make run`"
-        )
     with tenant.warehouse.connection("read the report") as con:
         return summarise(con, run_id, ds)
 
@@ -207,7 +213,7 @@ def report(
 ) -> None:
     """The last run (or another): rows, gates, tiers, sync, and where things lie."""
     with _told():
-        tenant = _tenant(world)
+        tenant = _tenant_that_ran(world)
         summary = _summary(tenant, run_id, _day(ds) if ds else None)
         if as_json:
             typer.echo(json.dumps(summary.to_json(), indent=2, default=str))
@@ -242,7 +248,7 @@ def sync(
     from strata.runs import get_run, newest_run_id
 
     with _told():
-        tenant = _tenant(world)
+        tenant = _tenant_that_ran(world)
         config = read_yaml(tenant.config_dir / "activation.yml", ActivationConfig)
         with tenant.warehouse.connection("sync") as con:
             run_id = newest_run_id(con)
@@ -275,7 +281,10 @@ def why(left: str, right: str, world: World = None) -> None:
     """
     from strata.identity import why as explain
 
-    with _told(), _tenant(world).warehouse.connection("explain an identity") as con:
+    with (
+        _told(),
+        _tenant_that_ran(world).warehouse.connection("explain an identity") as con,
+    ):
         steps = explain(con, left, right)
         if steps is None:
             console.print("No chain of accepted edges joins them: two people.")
@@ -293,11 +302,12 @@ def why(left: str, right: str, world: World = None) -> None:
 @identity_app.command("show")
 def show_identity(user: str, world: World = None) -> None:
     """A user's records and history; identifiers are masked."""
-    from rich.table import Table
-
     from strata.identity import show
 
-    with _told(), _tenant(world).warehouse.connection("show an identity") as con:
+    with (
+        _told(),
+        _tenant_that_ran(world).warehouse.connection("show an identity") as con,
+    ):
         card = show(con, user)
         console.print(
             f"{card.unified_user_id}: {card.status}, minted on {card.minted_on} from "
@@ -310,18 +320,17 @@ def show_identity(user: str, world: World = None) -> None:
             )
         for other in card.redirected_here:
             console.print(f"stands for {other} too", highlight=False)
-        table = Table("record", "id", "from", "to", "recorded from", "to", "cause")
         for row in card.history:
-            table.add_row(
-                row.record,
-                row.unified_user_id or "nobody",
-                str(row.effective_from),
-                str(row.effective_to or ""),
-                str(row.recorded_from),
-                str(row.recorded_to or ""),
-                row.cause,
+            until = f" to {row.effective_to}" if row.effective_to else ""
+            told = f" to {row.recorded_to}" if row.recorded_to else ""
+            console.print(
+                f"{row.record}: {row.unified_user_id or 'nobody'} from "
+                f"{row.effective_from}{until} ({row.cause}, recorded from "
+                f"{row.recorded_from}{told})",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
             )
-        console.print(table)
 
 
 @gate_app.command("results")
@@ -331,7 +340,10 @@ def gate_results(
     all_: Annotated[bool, typer.Option("--all", help="Passed ones too.")] = False,
 ) -> None:
     """The verdicts of the last run's gates."""
-    with _told(), _tenant(world).warehouse.connection("read gate results") as con:
+    with (
+        _told(),
+        _tenant_that_ran(world).warehouse.connection("read gate results") as con,
+    ):
         rows = con.execute(
             "select stage, verdict, table_name, expectation, observed, threshold, owner"
             " from audit.gate_results where run_id = (select run_id from audit.runs"
@@ -358,7 +370,7 @@ def gate_run(stage: str, run_id: str, world: World = None) -> None:
     from strata.pipeline import gate
 
     with _told():
-        console.print_json(data=gate(_tenant(world), run_id, stage))
+        console.print_json(data=gate(_tenant_that_ran(world), run_id, stage))
 
 
 @gate_app.command("quarantine")
@@ -366,7 +378,10 @@ def gate_quarantine(world: World = None) -> None:
     """How many rows are set aside, by table and rule. Values are not shown."""
     from rich.table import Table
 
-    with _told(), _tenant(world).warehouse.connection("read quarantine") as con:
+    with (
+        _told(),
+        _tenant_that_ran(world).warehouse.connection("read quarantine") as con,
+    ):
         rows = con.execute(
             "select system, entity, expectation, status, count(*) from quarantine.rows"
             " group by all order by all"
@@ -390,9 +405,65 @@ def gate_release(
     """Let rows that were set aside back in: the next run takes them."""
     from strata.quality import release
 
-    with _told(), _tenant(world).warehouse.connection("release quarantine") as con:
+    with (
+        _told(),
+        _tenant_that_ran(world).warehouse.connection("release quarantine") as con,
+    ):
         count = release(con, system, entity, by=by, expectation=expectation)
         console.print(f"{count} rows released; the next run takes them in.")
+
+
+@gate_app.command("waive")
+def gate_waive(
+    table: str,
+    expectation: str,
+    until: Annotated[str, typer.Option(help="Last day of data it holds for.")],
+    by: Annotated[str, typer.Option(help="Who decides; kept in the record.")],
+    reason: Annotated[str, typer.Option(help="Why; kept in the record.")],
+    world: World = None,
+) -> None:
+    """Let a rule that fails warn for a while: the run goes on, and the record says so.
+
+    TABLE and EXPECTATION are as `strata gate results` names them. An earlier --until
+    takes it back.
+    """
+    from strata.quality import waive
+    from strata.warehouse.tables import STAGES
+
+    with _told():
+        tenant = _tenant_that_ran(world)
+        tenant.warehouse.migrate()
+        with tenant.warehouse.connection("waive a rule") as con:
+            waiver = waive(
+                con,
+                tenant.root / "expectations",
+                STAGES,
+                table,
+                expectation,
+                until=_day(until, "--until"),
+                by=by,
+                reason=reason,
+            )
+        console.print(f"{waiver}: {table}: {expectation}: warns until {until}")
+
+
+@gate_app.command("waivers")
+def gate_waivers(world: World = None) -> None:
+    """All waivers that were ever granted, the newest first."""
+    with _told(), _tenant_that_ran(world).warehouse.connection("read waivers") as con:
+        rows = con.execute(
+            "select waiver_id, table_name, expectation, valid_until, granted_by, reason"
+            " from audit.waivers order by _granted_at desc"
+        ).fetchall()
+        for waiver, table, rule, until, by, reason in rows:
+            console.print(
+                f"{waiver}: {table}: {rule}: until {until}, by {by}: {reason}",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
+        if not rows:
+            console.print("No rule was ever waived.")
 
 
 @sample_app.command()

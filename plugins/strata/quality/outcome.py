@@ -19,7 +19,7 @@ class GateResult:
     """One expectation of one run: a row of ``audit.gate_results``.
 
     ``sample_keys``: a JSON list of failing rows by key, at most 20. Nothing here is a
-    value of a row.
+    value of a row. ``waiver_id``: the waiver under which it warns instead of failing.
     """
 
     run_id: str
@@ -42,6 +42,7 @@ class GateResult:
     fingerprint: str | None
     _started_at: datetime
     _ended_at: datetime
+    waiver_id: str | None = None
 
     @property
     def told(self) -> str:

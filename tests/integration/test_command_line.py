@@ -12,7 +12,7 @@ import duckdb
 import pytest
 from strata.tenant import Tenant
 
-from tests.integration.world import FIRST, contents, small_project
+from tests.integration.world import FIRST, contents, make, small_project
 
 pytestmark = pytest.mark.slow
 STRATA = Path(sys.executable).parent / "strata"
@@ -48,9 +48,10 @@ class Terminal:
 
 @pytest.fixture(scope="module")
 def terminal(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
-    """A terminal in which two days were run through Airflow by one command."""
+    """A terminal in which `make backfill` ran two days through Airflow."""
     found = Terminal(tmp_path_factory.mktemp("terminal"))
-    told = found("run", "--ds", str(DAY), "--until", str(DAY + timedelta(days=1)))
+    days = (f"FROM={DAY}", f"TO={DAY + timedelta(days=1)}")
+    told = make(found.root, found.state, "backfill", *days).stdout
     assert "Finished" in told and "Written to the CRM" in told
     return found
 
@@ -66,6 +67,17 @@ def test_a_range_runs_every_day_forward_in_time(terminal: Terminal) -> None:
         assert con.execute(
             "select count(distinct ds) from features.feat_users"
         ).fetchall() == [(2,)]
+
+
+def test_what_was_not_met_is_told_line_by_line(terminal: Terminal) -> None:
+    told = terminal("report", "--ds", str(DAY))
+    listed = json.loads(terminal("report", "--ds", str(DAY), "--json"))["warned"]
+
+    assert listed, "this company is dirty on purpose"
+    for one in listed[:12]:
+        assert f"{one['verdict']} {one['table']}: {one['observed']}" in told
+    results = terminal("gate", "results")
+    assert "Every check of the last run passed." in results or "ingest " in results
 
 
 def test_airflow_gives_the_tables_that_the_functions_give(
@@ -209,7 +221,7 @@ def test_a_broken_source_stops_the_command_with_its_reason(
     assert "ends within line 2" in " ".join(told.split())
     assert "half a line" not in told
     bad.unlink()
-    assert "Finished" in other("run", "--ds", str(day))
+    assert "Finished" in make(other.root, other.state, "run", f"DS={day}").stdout
 
 
 def test_every_command_has_help(terminal: Terminal) -> None:

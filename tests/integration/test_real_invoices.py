@@ -1,11 +1,15 @@
-"""Two years of real invoices: one system of the twelve, two formats that overlap."""
+"""Two years of real invoices: one system of the twelve, two formats that overlap.
+
+They are run by the command of the README, through Airflow.
+"""
 
 from pathlib import Path
 
 import pytest
+from strata.report import summarise
 from strata.tenant import Tenant
 
-from tests.integration.world import ROOT, rows, run_day
+from tests.integration.world import ROOT, make, rows
 
 pytestmark = [pytest.mark.slow, pytest.mark.real_data]
 
@@ -18,9 +22,26 @@ def retail(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Tenan
         state=tmp_path_factory.mktemp("retail"),
         data_folder=shared_data / "online_retail",
     )
-    assert tenant.world.last_day is not None
-    run_day(tenant, tenant.world.last_day)
+    told = make(
+        tenant.root,
+        tenant.state,
+        "run",
+        "WORLD=online_retail",
+        f"DATA={tenant.data_folder}",
+    ).stdout
+    assert "Finished, and every check passed" in told
     return tenant
+
+
+def test_the_command_runs_the_last_day_and_shows_where_everything_lies(
+    retail: Tenant,
+) -> None:
+    with retail.warehouse.connection("test") as con:
+        told = summarise(con).to_json()
+
+    assert (told["ds"], told["world"]) == (str(retail.world.last_day), "online_retail")
+    assert told["sync"]["crm"]["created"] == sum(told["tiers"].values()) == 5_942
+    assert all(Path(place).exists() for place in told["paths"].values())
 
 
 def test_the_overlap_is_deduplicated_to_the_row(retail: Tenant) -> None:

@@ -1,6 +1,9 @@
 """A small tenant for whole runs: the project's own rules over a 200-person world."""
 
+import os
 import shutil
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -72,6 +75,32 @@ def crm_rows(tenant: Tenant) -> list[tuple]:  # type: ignore[type-arg]
 
 def run_day(tenant: Tenant, ds: date) -> str:
     return pipeline.run_day(tenant, ds)
+
+
+def make(
+    root: Path, state: Path, *arguments: str, code: int = 0
+) -> subprocess.CompletedProcess[str]:
+    """A target of the Makefile, as a person gives it, in the environment of the tests.
+
+    ``-o`` keeps the environment as it is: what is tested is the run, not the set-up.
+    """
+    done = subprocess.run(
+        [
+            *("make", "-C", str(root), "-f", str(ROOT / "Makefile")),
+            *(f"VENV={sys.prefix}", "-o", f"{sys.prefix}/.base"),
+            *arguments,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={
+            **{k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW")},
+            "STRATA_HOME": str(state),
+            "COLUMNS": "200",
+        },
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
 
 
 def copy_of(tenant: Tenant, folder: Path) -> Tenant:

@@ -201,20 +201,23 @@ def run_days(
     tenant: Tenant,
     days: Sequence[date],
     listener: Listener,
+    planned: Callable[[int], None] = lambda _: None,
     *,
     take_over: bool = False,
 ) -> list[str]:
     """Run the DAG for all days, forward in time, in this process; the run ids.
 
     Days in a row are built together, up to ``DAYS_TOGETHER`` of them, to the same
-    tables as one by one. Raises ``RunFailedError`` where a run fails, with what stopped
-    it, and ``RunInProgressError`` where another run has the tenant, as ``runs.hold``
-    does.
+    tables as one by one; ``planned`` is told how many runs that makes. Raises
+    ``RunFailedError`` where a run fails, with what stopped it, and
+    ``RunInProgressError`` where another run has the tenant, as ``runs.hold`` does.
     """
     tenant.check_rules()
     done: list[str] = []
     already = clock.process_seconds()
     with runs.hold(tenant, f"runs of {min(days)} to {max(days)}", take_over=take_over):
+        ranges = together(days, newest_published(tenant))
+        planned(len(ranges))
         prepare_airflow(tenant)
         dag = _load_dag()
         for task in dag.tasks:
@@ -222,7 +225,7 @@ def run_days(
             task.retries = 0
         _listeners.append(listener)
         try:
-            for first, last in together(days, newest_published(tenant)):
+            for first, last in ranges:
                 watch = clock.Stopwatch()
                 done.append(_run_one(tenant, dag, first, last))
                 with tenant.warehouse.connection("record the fixed cost") as con:

@@ -48,25 +48,27 @@ class Terminal:
 
 @pytest.fixture(scope="module")
 def terminal(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
-    """A terminal in which `make backfill` ran two days through Airflow."""
+    """`make backfill` ran two days through Airflow, `make run` the one after."""
     found = Terminal(tmp_path_factory.mktemp("terminal"))
-    days = (f"FROM={DAY}", f"TO={DAY + timedelta(days=1)}")
+    days = (f"FROM={DAY - timedelta(days=1)}", f"TO={DAY}")
     told = make(found.root, found.state, "backfill", *days).stdout
     assert "Finished" in told and "Written to the CRM" in told
+    next_day = f"DS={DAY + timedelta(days=1)}"
+    assert "Finished" in make(found.root, found.state, "run", next_day).stdout
     return found
 
 
 def test_a_range_runs_every_day_forward_in_time(terminal: Terminal) -> None:
     with terminal.tenant.warehouse.connection("test") as con:
         assert con.execute(
-            "select ds, status, is_newest from audit.runs order by _started_at"
+            "select since, ds, status, is_newest from audit.runs order by _started_at"
         ).fetchall() == [
-            (DAY, "succeeded", True),
-            (DAY + timedelta(days=1), "succeeded", True),
+            (DAY - timedelta(days=1), DAY, "succeeded", True),
+            (None, DAY + timedelta(days=1), "succeeded", True),
         ]
         assert con.execute(
             "select count(distinct ds) from features.feat_users"
-        ).fetchall() == [(2,)]
+        ).fetchall() == [(3,)]
 
 
 def test_what_was_not_met_is_told_line_by_line(terminal: Terminal) -> None:
@@ -86,7 +88,7 @@ def test_airflow_gives_the_tables_that_the_functions_give(
     from strata import pipeline
 
     other = Tenant("sample", root=terminal.root, state=tmp_path / "state")
-    for n in range(2):
+    for n in (-1, 0, 1):
         pipeline.run_day(other, DAY + timedelta(days=n))
 
     assert contents(other) == contents(terminal.tenant)

@@ -130,16 +130,13 @@ def run(
 
 
 def _run_days(tenant: Tenant, days: list[date], take_over: bool) -> None:
-    from strata.orchestration import (
-        RunFailedError,
-        newest_published,
-        run_days,
-        together,
-    )
+    from strata.orchestration import RunFailedError, run_days
 
     with _progress() as bar, _quietly(tenant):
-        runs = len(together(days, newest_published(tenant)))
-        task = bar.add_task("start Airflow", total=runs * _STEPS)
+        task = bar.add_task("start Airflow", total=None)
+
+        def plan(count: int) -> None:
+            bar.update(task, total=count * _STEPS)
 
         def listen(stage: str, action: str, state: str) -> None:
             if state == "start":
@@ -149,7 +146,7 @@ def _run_days(tenant: Tenant, days: list[date], take_over: bool) -> None:
 
         failure = None
         try:
-            run_days(tenant, days, listen, take_over=take_over)
+            run_days(tenant, days, listen, plan, take_over=take_over)
         except RunFailedError as error:
             failure = error
     if failure is not None:

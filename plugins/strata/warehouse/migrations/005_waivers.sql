@@ -23,3 +23,6 @@ comment on column audit.waivers._granted_at is
     'When it was granted (UTC).';
 comment on column audit.gate_results.waiver_id is
     'The waiver under which a rule that failed only warned; else null.';
+
+comment on column audit.runs.since is
+    'First day of the range that the run built together; null for one day.';

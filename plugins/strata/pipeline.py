@@ -340,22 +340,18 @@ def _build_ingest(tenant: Tenant, run: Run, progress: Progress) -> None:
     from strata.ingest import views
     from strata.ingest.land import land
 
-    def landed(part: Run, *kinds: str) -> list[SetAside]:
-        return land(
-            part, tenant.world, tenant.sources, tenant.data, progress, kinds
-        ).set_aside
+    def advance(ds: date) -> None:
+        _advance_world(tenant, run.of_day(ds), progress)
 
-    set_aside: list[SetAside] = []
-    last = run
-    if tenant.world.generated:
-        last = run.of_day(run.ds)
-        for ds in run.days:
-            _advance_world(tenant, run.of_day(ds), progress)
-            if ds < run.ds:
-                # Files keep their day, but of a database only today can be read.
-                set_aside += landed(run.of_day(ds), "sql")
-    set_aside += landed(last, "sql", "files")
-    _keep_set_aside(run, set_aside)
+    landing = land(
+        run,
+        tenant.world,
+        tenant.sources,
+        tenant.data,
+        progress,
+        advance if tenant.world.generated else None,
+    )
+    _keep_set_aside(run, landing.set_aside)
     with tenant.warehouse.connection("show the new loads") as con:
         views.create_views(
             con,

@@ -11,6 +11,13 @@
     {%- endfor -%}
 {%- endmacro %}
 
+{% macro no_event_counts() -%}
+    {#- The same columns, null: of rows that are no events. -#}
+    {%- for name in feature_settings().event_counts -%}
+    null as {{ name }}{{ ",\n        " if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
 {% macro summed_event_counts(relation) -%}
     {#- Their sums over rows of `relation` that have them already. -#}
     {%- for name in feature_settings().event_counts -%}

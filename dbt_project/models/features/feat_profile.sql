@@ -129,6 +129,37 @@ sightings as (
 
 ),
 
+-- Few sightings tell of an earlier one than was known before: only these are news.
+compared_sightings as (
+
+    select
+        system,
+        entity,
+        record_key,
+        known_at,
+        first_seen_at,
+        min(first_seen_at) over (
+            partition by system, entity, record_key
+            order by known_at
+            rows between unbounded preceding and 1 preceding
+        ) as first_seen_before
+    from sightings
+
+),
+
+new_sightings as (
+
+    select
+        system,
+        entity,
+        record_key,
+        known_at,
+        first_seen_at
+    from compared_sightings
+    where first_seen_before is null or first_seen_at < first_seen_before
+
+),
+
 first_sights as (
 
     select
@@ -136,14 +167,14 @@ first_sights as (
         records.system,
         records.entity,
         records.record_key,
-        min(sightings.first_seen_at) as first_seen_at
+        min(new_sightings.first_seen_at) as first_seen_at
     from records
-    inner join sightings
+    inner join new_sightings
         on
-            records.system = sightings.system
-            and records.entity = sightings.entity
-            and records.record_key = sightings.record_key
-            and {{ is_known("sightings", "records") }}
+            records.system = new_sightings.system
+            and records.entity = new_sightings.entity
+            and records.record_key = new_sightings.record_key
+            and {{ is_known("new_sightings", "records") }}
     group by
         records.ds,
         records.system,

@@ -49,18 +49,29 @@ record_touches as (
 
 ),
 
-event_days as (
+-- What each side adds to a day; what a side does not count is null there.
+parts as (
 
     select
         records.ds,
         records.unified_user_id,
         record_days.event_on as activity_on,
         record_days.system as channel_group,
-        sum(record_days.event_count) as event_count,
-        sum(record_days.session_count) as session_count,
-        sum(record_days.night_event_count) as night_event_count,
-        sum(record_days.dwell_seconds) as dwell_seconds,
-        {{ summed_event_counts("record_days") }}
+        cast(null as {{ dbt.type_string() }}) as currency,
+        record_days.event_count as activity_count,
+        record_days.night_event_count as night_activity_count,
+        record_days.event_count,
+        record_days.session_count,
+        record_days.dwell_seconds,
+        {{ event_count_columns("record_days") }},
+        cast(null as bigint) as order_count,
+        cast(null as bigint) as units,
+        {{ to_decimal("null") }} as gross_amount,
+        {{ to_decimal("null") }} as discount_amount,
+        {{ to_decimal("null") }} as refund_amount,
+        {{ to_decimal("null") }} as net_amount,
+        {{ to_decimal("null") }} as margin_amount,
+        cast(null as bigint) as touch_count
     from records
     inner join record_days
         on
@@ -69,45 +80,49 @@ event_days as (
             and records.record_key = record_days.record_key
             and records.ds >= record_days.event_on
             and {{ is_known("record_days", "records") }}
-    group by
-        records.ds,
-        records.unified_user_id,
-        record_days.event_on,
-        record_days.system
-
-),
-
-order_days as (
-
+    union all
     select
         ds,
         unified_user_id,
         ordered_on as activity_on,
         channel_group,
-        max(currency) as currency,
-        {{ count_where("is_counted") }} as order_count,
-        {{ count_where("is_counted and is_night") }} as night_order_count,
-        sum(units) as units,
-        sum(gross_amount) as gross_amount,
-        sum(discount_amount) as discount_amount,
-        sum(refund_amount) as refund_amount,
-        sum(net_amount) as net_amount,
-        sum(case when margin_amount is not null then net_amount end)
-            as costed_net_amount,
-        sum(margin_amount) as margin_amount
+        currency,
+        case when is_counted then 1 else 0 end as activity_count,
+        case when is_counted and is_night then 1 else 0 end as night_activity_count,
+        null as event_count,
+        null as session_count,
+        null as dwell_seconds,
+        {{ no_event_counts() }},
+        case when is_counted then 1 else 0 end as order_count,
+        units,
+        gross_amount,
+        discount_amount,
+        refund_amount,
+        net_amount,
+        margin_amount,
+        null as touch_count
     from orders
-    group by ds, unified_user_id, ordered_on, channel_group
-
-),
-
-touch_days as (
-
+    union all
     select
         records.ds,
         records.unified_user_id,
         record_touches.touched_on as activity_on,
         record_touches.system as channel_group,
-        sum(record_touches.touch_count) as touch_count
+        null as currency,
+        null as activity_count,
+        null as night_activity_count,
+        null as event_count,
+        null as session_count,
+        null as dwell_seconds,
+        {{ no_event_counts() }},
+        null as order_count,
+        null as units,
+        null as gross_amount,
+        null as discount_amount,
+        null as refund_amount,
+        null as net_amount,
+        null as margin_amount,
+        record_touches.touch_count
     from records
     inner join record_touches
         on
@@ -116,83 +131,39 @@ touch_days as (
             and records.record_key = record_touches.record_key
             and records.ds >= record_touches.touched_on
             and {{ is_known("record_touches", "records") }}
+
+),
+
+summed as (
+
+    select
+        parts.ds,
+        parts.unified_user_id,
+        parts.activity_on,
+        parts.channel_group,
+        max(parts.currency) as currency,
+        sum(parts.activity_count) as activity_count,
+        sum(parts.night_activity_count) as night_activity_count,
+        sum(parts.event_count) as event_count,
+        sum(parts.session_count) as session_count,
+        sum(parts.dwell_seconds) as dwell_seconds,
+        {{ summed_event_counts("parts") }},
+        sum(parts.order_count) as order_count,
+        sum(parts.units) as units,
+        sum(parts.gross_amount) as gross_amount,
+        sum(parts.discount_amount) as discount_amount,
+        sum(parts.refund_amount) as refund_amount,
+        sum(parts.net_amount) as net_amount,
+        sum(case when parts.margin_amount is not null then parts.net_amount end)
+            as costed_net_amount,
+        sum(parts.margin_amount) as margin_amount,
+        sum(parts.touch_count) as touch_count
+    from parts
     group by
-        records.ds,
-        records.unified_user_id,
-        record_touches.touched_on,
-        record_touches.system
-
-),
-
-user_days as (
-
-    select
-        ds,
-        unified_user_id,
-        activity_on,
-        channel_group
-    from event_days
-    union
-    select
-        ds,
-        unified_user_id,
-        activity_on,
-        channel_group
-    from order_days
-    union
-    select
-        ds,
-        unified_user_id,
-        activity_on,
-        channel_group
-    from touch_days
-
-),
-
-joined as (
-
-    select
-        user_days.ds,
-        user_days.unified_user_id,
-        user_days.activity_on,
-        user_days.channel_group,
-        order_days.currency,
-        coalesce(event_days.event_count, 0) + coalesce(order_days.order_count, 0)
-            as activity_count,
-        event_days.event_count,
-        event_days.session_count,
-        event_days.dwell_seconds,
-        coalesce(event_days.night_event_count, 0)
-        + coalesce(order_days.night_order_count, 0) as night_activity_count,
-        {{ event_count_columns("event_days") }},
-        order_days.order_count,
-        order_days.units,
-        order_days.gross_amount,
-        order_days.discount_amount,
-        order_days.refund_amount,
-        order_days.net_amount,
-        order_days.costed_net_amount,
-        order_days.margin_amount,
-        touch_days.touch_count
-    from user_days
-    left join event_days
-        on
-            user_days.ds = event_days.ds
-            and user_days.unified_user_id = event_days.unified_user_id
-            and user_days.activity_on = event_days.activity_on
-            and user_days.channel_group = event_days.channel_group
-    left join order_days
-        on
-            user_days.ds = order_days.ds
-            and user_days.unified_user_id = order_days.unified_user_id
-            and user_days.activity_on = order_days.activity_on
-            and user_days.channel_group = order_days.channel_group
-    left join touch_days
-        on
-            user_days.ds = touch_days.ds
-            and user_days.unified_user_id = touch_days.unified_user_id
-            and user_days.activity_on = touch_days.activity_on
-            and user_days.channel_group = touch_days.channel_group
+        parts.ds,
+        parts.unified_user_id,
+        parts.activity_on,
+        parts.channel_group
 
 ),
 
@@ -206,7 +177,7 @@ final as (
         currency,
         {{ date_diff_days("activity_on", "ds") }} as days_ago,
         {{ typed_daily_columns() }}
-    from joined
+    from summed
 
 )
 

@@ -214,13 +214,20 @@ _ANCHORS_GAINED = f"""
 """
 
 
-def remember(con: duckdb.DuckDBPyConnection, run: Run, state: str) -> None:
-    """Build ``build_identity.id_map``: the history in ``state`` and what changed today.
+def compare(con: duckdb.DuckDBPyConnection, run: Run, state: str) -> None:
+    """``identity_changes``: the records that are elsewhere than ``state`` has them.
 
-    Needs ``identity_people``, ``identity_ids`` and ``build_identity.edges``.
+    Grain: record. Needs ``identity_people`` and ``identity_ids``.
     """
     con.execute(_BEFORE.format(state=state), {"ds": run.ds})
     con.execute(_CHANGES)
+
+
+def remember(con: duckdb.DuckDBPyConnection, run: Run) -> None:
+    """Build ``build_identity.id_map``: the history so far and what changed today.
+
+    Needs ``identity_changes``, and their edges in ``build_identity.edges``.
+    """
     _explain(con)
     con.execute(_MAP, {"ds": run.ds, "timezone": run.timezone, "run_id": run.run_id})
 

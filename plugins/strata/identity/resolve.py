@@ -21,10 +21,10 @@ from strata.identity.partition import (
 from strata.identity.tables import BUILD, STATE, TABLES
 from strata.run import Run
 
-_EDGES = f"""
-    create or replace table {BUILD}.edges as
+_EDGES = """
+    create or replace table {build}.edges as
     select
-        {history.EDGE_ID} as edge_id,
+        {edge_id} as edge_id,
         uses.system,
         uses.entity,
         uses.record_key,
@@ -49,7 +49,10 @@ _EDGES = f"""
     inner join identity_uses as uses using (use_no)
     inner join identity_nodes as lefts on links.left_no = lefts.node_no
     left join identity_rejected as rejected using (link_no)
+    {of}
 """
+
+_OF_CHANGES = "semi join identity_changes using (system, entity, record_key)"
 
 _PEOPLE = """
     create or replace temp table identity_people as
@@ -201,7 +204,14 @@ def resolve_days(
             con.execute(_KNOWN, {"ds": ds})
             state = BUILD if found else STATE
             found.append(
-                resolve(con, run.of_day(ds), config, "temp.identity_known", state)
+                resolve(
+                    con,
+                    run.of_day(ds),
+                    config,
+                    "temp.identity_known",
+                    state,
+                    is_last=ds == run.ds,
+                )
             )
     finally:
         con.execute("drop table if exists temp.identity_known")
@@ -215,13 +225,16 @@ def resolve(
     config: IdentityConfig,
     source: str = "staging.identifiers",
     state: str = STATE,
+    *,
+    is_last: bool = True,
 ) -> IdentityCounts:
     """Build ``build_identity.*`` for the day of ``run``.
 
     Reads the identifiers in ``source`` first seen by the end of the day, and the
     ``state`` of the days before; what an earlier attempt at the same day recorded is taken
     back first. The outcome depends on these and on ``config`` alone, not on the order
-    of rows. A run that is not the newest builds a copy of the state as it stands.
+    of rows. A day that is not the last of its run builds the edges of changed records
+    alone, which its history names. A run that is not the newest builds a copy of the state as it stands.
     Raises ``ValueError`` where the state is of a later day than ``run``.
     """
     con.execute(f"create schema if not exists {BUILD}")
@@ -235,10 +248,16 @@ def resolve(
         verdicts = weigh(graph, doubtful)
         try:
             _place(con, graph, verdicts)
-            con.execute(_EDGES, {"timezone": run.timezone, "run_id": run.run_id})
             con.execute(_PEOPLE)
             ledger.assign(con, run, state)
-            history.remember(con, run, state)
+            history.compare(con, run, state)
+            edges = _EDGES.format(
+                build=BUILD,
+                edge_id=history.EDGE_ID,
+                of="" if is_last else _OF_CHANGES,
+            )
+            con.execute(edges, {"timezone": run.timezone, "run_id": run.run_id})
+            history.remember(con, run)
             ledger.enter(con, run)
         finally:
             _clear(con)

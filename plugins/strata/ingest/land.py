@@ -2,10 +2,10 @@
 
 import hashlib
 import shutil
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -68,6 +68,20 @@ class _Pending:
     def table(self) -> str:
         return f"{self.system}__{self.name}"
 
+    @property
+    def counted(self) -> int:
+        """Rows that the sources hold."""
+        return sum(self.rows_by_file.values())
+
+    def follow(self, later: "_Pending") -> None:
+        """Add what a database had the next day."""
+        earlier, added = self.batches, later.batches
+        self.batches = lambda: chain(earlier(), added())
+        for name, rows in later.rows_by_file.items():
+            self.rows_by_file[name] += rows
+        self.cursor, self.cursor_rows = later.cursor, later.cursor_rows
+        self.known_at = later.known_at
+
 
 def land(
     run: Run,
@@ -75,13 +89,14 @@ def land(
     sources: SourcesConfig,
     data: Path | None,
     progress: Callable[[str], None] = lambda _: None,
-    kinds: Collection[str] = ("files", "sql"),
+    day_by_day: Callable[[date], None] | None = None,
 ) -> Landing:
     """Bring what is new up to the end of ``run.ds`` into raw.
 
-    Grain: one load a system, of the ``kinds`` asked for. What does not say when it
-    came (a database, a file without a date) is known from the first day of the run
-    on. A load exists once its manifest entry does; whatever an
+    Grain: one load a system. What does not say when it came (a database, a file
+    without a date) is known from the first day of the run on. ``day_by_day`` brings
+    the sources to the end of a day where they can be brought there: databases are
+    then read as of each day of the run. A load exists once its manifest entry does; whatever an
     earlier attempt left without one is swept away first. Raises
     ``IngestStoppedError`` where a contract says stop.
     """
@@ -92,33 +107,63 @@ def land(
     _sweep(manifest.raw, history)
     landing = Landing()
     pending: list[_Pending] = []
+    days = [run]
+    if day_by_day is not None:
+        days = [run.of_day(ds) for ds in run.days]
+        for part in days[:-1]:
+            day_by_day(part.ds)
+            _read_databases(part, world, sources, history, pending, landing)
+        day_by_day(run.ds)
+    _read_databases(days[-1], world, sources, history, pending, landing)
     for name, system, entities in _systems(world, sources):
-        if system.kind not in kinds:
+        if system.kind == "sql":
             continue
         progress(f"look for new data of {name}")
-        try:
-            for entity_name in entities:
-                entity = system.entities[entity_name]
-                seen = [
-                    load.entities[entity_name]
-                    for load in history
-                    if load.system == name and entity_name in load.entities
-                ]
-                found = (
-                    _new_rows(run, name, entity_name, system, seen, landing)
-                    if system.kind == "sql"
-                    else _new_files(run, name, entity_name, entity, data, seen, landing)
-                )
-                if found is not None:
-                    pending.append(found)
-        finally:
-            _dispose(name)
+        for entity_name in entities:
+            entity = system.entities[entity_name]
+            seen = _seen(history, name, entity_name)
+            found = _new_files(days[-1], name, entity_name, entity, data, seen, landing)
+            if found is not None:
+                pending.append(found)
     _stop_if_told(landing.set_aside, sources)
     if pending:
         _load_with_dlt(pending, incoming, progress)
         _commit(run, pending, incoming, manifest, landing)
     shutil.rmtree(incoming, ignore_errors=True)
     return landing
+
+
+def _seen(history: Sequence[Load], system: str, entity: str) -> list[EntityLoad]:
+    return [
+        load.entities[entity]
+        for load in history
+        if load.system == system and entity in load.entities
+    ]
+
+
+def _read_databases(
+    run: Run,
+    world: WorldConfig,
+    sources: SourcesConfig,
+    history: Sequence[Load],
+    pending: list[_Pending],
+    landing: Landing,
+) -> None:
+    """Add to ``pending`` what the databases have that neither it nor raw has."""
+    for name, system, entities in _systems(world, sources):
+        if system.kind != "sql":
+            continue
+        try:
+            for entity_name in entities:
+                before = [p for p in pending if p.table == f"{name}__{entity_name}"]
+                seen = _seen(history, name, entity_name)
+                found = _new_rows(run, name, entity_name, system, seen, before, landing)
+                if found is not None and before:
+                    before[0].follow(found)
+                elif found is not None:
+                    pending.append(found)
+        finally:
+            _dispose(name)
 
 
 def _systems(
@@ -272,20 +317,24 @@ def _new_rows(
     name: str,
     config: System,
     seen: Sequence[EntityLoad],
+    before: Sequence[_Pending],
     landing: Landing,
 ) -> _Pending | None:
     entity = config.entities[name]
-    since = max((s.cursor for s in seen if s.cursor), default=None)
-    have = {h for s in seen if s.cursor == since for h in s.cursor_rows}
+    known: list[EntityLoad | _Pending] = [*seen, *before]
+    since = max((s.cursor for s in known if s.cursor), default=None)
+    have = {h for s in known if s.cursor == since for h in s.cursor_rows}
     place = secrets.database_url(config.url, config.connection, run.home)
     engine = _engine(system, place)
     until = _local_end(run, config.timezone)
     try:
         columns = database.columns_of(engine, entity)
     except BadFileError as fault:
-        landing.set_aside.append(
-            SetAside(f"{system}.{name}", entity.table or "", fault.fault, fault.reason)
+        aside = SetAside(
+            f"{system}.{name}", entity.table or "", fault.fault, fault.reason
         )
+        if aside not in landing.set_aside:
+            landing.set_aside.append(aside)
         return None
     names = list(entity.columns)
     known_at = _known(run.days[0], run.timezone)
@@ -302,7 +351,8 @@ def _new_rows(
     hashes = database.row_hashes(at_cursor, names)
     if cursor == since:
         hashes = sorted({*have, *hashes})
-    stamped = _stamp(rows, names, entity, _load_id(run, system), known_at)
+    first = 1 + sum(item.counted for item in before)
+    stamped = _stamp(rows, names, entity, _load_id(run, system), known_at, first)
     pending = _Pending(system, name, entity, lambda: iter([stamped]))
     pending.rows_by_file = {str(entity.table): rows.num_rows}
     pending.cursor, pending.cursor_rows = cursor, hashes
@@ -331,8 +381,14 @@ def _without(
 
 
 def _stamp(
-    rows: pa.Table, names: list[str], entity: Entity, load_id: str, known_at: str
+    rows: pa.Table,
+    names: list[str],
+    entity: Entity,
+    load_id: str,
+    known_at: str,
+    first: int,
 ) -> pa.Table:
+    """The rows as raw keeps them, numbered from ``first``."""
     import json
 
     count = rows.num_rows
@@ -348,7 +404,7 @@ def _stamp(
             **{n: rows.column(n) for n in names},
             "_load_id": pa.array([load_id] * count, pa.string()),
             "_file": pa.array([entity.table] * count, pa.string()),
-            "_row": pa.array(range(1, count + 1), pa.int64()),
+            "_row": pa.array(range(first, first + count), pa.int64()),
             "_occurrence": pa.array([1] * count, pa.int64()),
             "_known_at": pa.array([moment] * count, pa.timestamp("us")),
             "_extra": pa.array(extra or [None] * count, pa.string()),
@@ -357,11 +413,7 @@ def _stamp(
 
 
 def _load_id(run: Run, system: str) -> str:
-    """Of several loads of one attempt each but that of its last day names its day."""
-    of_last_day = run.run_id.startswith(f"{run.ds}.")
-    return (
-        f"{run.run_id}-{system}" if of_last_day else f"{run.run_id}-{run.ds}-{system}"
-    )
+    return f"{run.run_id}-{system}"
 
 
 def _stop_if_told(set_aside: Sequence[SetAside], sources: SourcesConfig) -> None:
@@ -430,7 +482,7 @@ def _commit(
     by_system: dict[str, dict[str, EntityLoad]] = {}
     for item in pending:
         landed = _move(run, item, incoming / "loaded" / "raw" / item.table)
-        expected = sum(item.rows_by_file.values())
+        expected = item.counted
         if not landed.rows == item.rows == expected:
             raise RuntimeError(
                 f"{item.system}.{item.name}: {expected} rows were counted, "

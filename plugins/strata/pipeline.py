@@ -21,9 +21,11 @@ from strata.dates import known_on
 from strata.ingest.manifest import Load, Manifest, SetAside, manifest_hash
 from strata.run import Run
 from strata.tenant import Tenant
-from strata.warehouse.tables import PYTHON_TABLES, STAGES, TableSpec
+from strata.warehouse.tables import BUILD_PREFIX, PYTHON_TABLES, STAGES, TableSpec
 
 Progress = Callable[[str], None]
+_DAYS_AT_ONCE = 10
+"""Days that features build in one pass: their rows lie in memory together."""
 
 
 def _quiet(_: str) -> None:
@@ -287,17 +289,27 @@ def _tables_to_check(tenant: Tenant, run: Run, stage: str) -> list[str] | None:
     )
 
 
-def _set_run_dates(con: duckdb.DuckDBPyConnection, tenant: Tenant, run: Run) -> None:
-    """Tell SQL which days to build, and what each of them may know.
+def _set_run_dates(
+    con: duckdb.DuckDBPyConnection,
+    tenant: Tenant,
+    run: Run,
+    days: Sequence[date] | None = None,
+) -> None:
+    """Tell SQL which days to build (all of the run), and what each of them may know.
 
-    Of the newest days each knows what its own morning after did: the loads of before
-    this run, and what arrived up to then. A past day takes all that is known by now.
+    Of the newest days each knows what its own morning after did: the loads of earlier
+    days' runs, and what arrived up to then. A past day takes all that is known by now.
     """
     record = tenant.world.crm_record
-    row = con.execute("select max(known_at) from ops.load_manifest").fetchone()
+    row = con.execute(
+        "select max(loads.known_at) from ops.load_manifest as loads"
+        " inner join audit.runs as runs on loads._run_id = runs.run_id"
+        " where runs.ds < ?",
+        [run.days[0]],
+    ).fetchone()
     before = row[0] if row and row[0] else datetime.min
     con.execute("delete from ops.run_dates")
-    for ds in run.days:
+    for ds in days or run.days:
         starts_at, ends_at = run.of_day(ds).bounds
         known_until, recorded_until = datetime.max, date.max
         if run.is_newest:
@@ -431,6 +443,45 @@ def _accept_loads(tenant: Tenant, run: Run) -> int:
     return sum(e.rows for load in new for e in load.entities.values())
 
 
+def _build_features(tenant: Tenant, run: Run, progress: Progress) -> None:
+    """Some days at a time, or memory would grow with the days of the run."""
+    from strata import transform
+
+    parts = [
+        run.days[n : n + _DAYS_AT_ONCE] for n in range(0, len(run.days), _DAYS_AT_ONCE)
+    ]
+    snapshots = [s for s in _specs(tenant, "features") if s.mode == "by_ds"]
+    for number, part in enumerate(parts):
+        progress(f"features of {part[0]} to {part[-1]}")
+        with tenant.warehouse.connection("set the days to build") as con:
+            _set_run_dates(con, tenant, run, part)
+        is_last = part is parts[-1]
+        transform.build(
+            tenant, "features", snapshots_only=not is_last, again=number > 0
+        )
+        with tenant.warehouse.connection("put the days together") as con:
+            for spec in snapshots:
+                _put_together(con, spec, is_last=is_last)
+            if is_last:
+                _set_run_dates(con, tenant, run)
+
+
+def _put_together(
+    con: duckdb.DuckDBPyConnection, spec: TableSpec, *, is_last: bool
+) -> None:
+    """Keep the days just built beside those before, and at the last take all back."""
+    kept = spec.build[:-1] + '__days"'
+    if not is_last:
+        con.execute(f"create table if not exists {kept} as from {spec.build} limit 0")
+        con.execute(f"insert into {kept} by name from {spec.build}")
+    elif con.execute(
+        "select 1 from duckdb_tables() where schema_name = ? and table_name = ?",
+        [f"{BUILD_PREFIX}{spec.schema}", f"{spec.name}__days"],
+    ).fetchone():
+        con.execute(f"insert into {spec.build} by name from {kept}")
+        con.execute(f"drop table {kept}")
+
+
 def _build_with_dbt(stage: str) -> Callable[[Tenant, Run, Progress], None]:
     def built(tenant: Tenant, run: Run, progress: Progress) -> None:
         from strata import transform
@@ -514,7 +565,7 @@ _BUILDERS: dict[str, Callable[[Tenant, Run, Progress], None]] = {
     "ingest": _build_ingest,
     "staging": _build_with_dbt("staging"),
     "identity": _build_identity,
-    "features": _build_with_dbt("features"),
+    "features": _build_features,
     "segments": _build_segments,
     "publish": _build_with_dbt("publish"),
 }

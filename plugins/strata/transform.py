@@ -19,15 +19,26 @@ class TransformError(RuntimeError):
     """dbt could not build a stage; says which model and where its log lies."""
 
 
-def build(tenant: Tenant, stage: str) -> None:
+def build(
+    tenant: Tenant, stage: str, *, snapshots_only: bool = False, again: bool = False
+) -> None:
     """Build the models of ``stage`` into its build schemas.
 
+    ``snapshots_only`` builds what is published by day and what that stands on;
+    ``again`` keeps what an earlier call built whatever the days (``tag:any_day``).
     The caller holds the warehouse. Raises ``TransformError`` naming the models that
     failed; dbt's log under ``<home>/dbt/logs`` has the statement.
     """
-    result = _invoke(
-        tenant, ["run", "--select", *_SELECT[stage].split(), "--no-version-check"]
-    )
+    wanted = _SELECT[stage].split()
+    if snapshots_only:
+        wanted = [
+            f"+{spec.name},{place}"
+            for spec in table_specs(tenant, stage)
+            if spec.mode == "by_ds"
+            for place in wanted
+        ]
+    kept = ["--exclude", "tag:any_day"] if again else []
+    result = _invoke(tenant, ["run", "--no-version-check", "--select", *wanted, *kept])
     if not result.success:
         raise TransformError(_explain(tenant, stage, result))
 

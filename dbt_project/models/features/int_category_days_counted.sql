@@ -1,5 +1,6 @@
 -- Grain: system, entity, record_key, event_on, known_at, category.
 -- Events of a source record with a category, by day and by when they were known.
+{{ config(tags=["any_day"]) }}
 with
 
 tenant as (

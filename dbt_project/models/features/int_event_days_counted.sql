@@ -4,6 +4,7 @@
 -- then was, and no event is read again for another ds. Hence a session belongs to one
 -- record and one day, and an event that comes late begins one of its own. Which of two
 -- events of one moment carries the mark changes no sum and is left open.
+{{ config(tags=["any_day"]) }}
 {%- set settings = feature_settings() %}
 with
 

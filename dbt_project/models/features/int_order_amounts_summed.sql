@@ -1,6 +1,7 @@
 -- Grain: order_id, known_at.
 -- What the lines of an order add up to, by when they were known: a line that comes a
 -- day after the others is no part of the order before.
+{{ config(tags=["any_day"]) }}
 with
 
 order_lines as (

@@ -1,5 +1,6 @@
 -- Grain: system, entity, record_key, touched_on, known_at, campaign.
 -- Touches of a source record, by day and by when they were known.
+{{ config(tags=["any_day"]) }}
 with
 
 tenant as (

@@ -68,8 +68,13 @@ def descriptions(tenant: Tenant) -> dict[str, tuple[str, dict[str, str]]]:
     return found
 
 
+def _project(tenant: Tenant) -> Path:
+    """Where the project lies, so that tenants that share one parse it once."""
+    return (tenant.root / "dbt_project").resolve()
+
+
 def _manifest(tenant: Tenant) -> Any:
-    project = tenant.root / "dbt_project"
+    project = _project(tenant)
     if project not in _manifests:
         result = _invoke(tenant, ["parse", "--no-version-check"], parsed=False)
         if not result.success:
@@ -83,7 +88,7 @@ def _invoke(tenant: Tenant, arguments: list[str], *, parsed: bool = True) -> Any
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
 
-    project = tenant.root / "dbt_project"
+    project = _project(tenant)
     place = tenant.home / "dbt"
     tenant.ensure_pseudonym_key()
     os.environ["STRATA_WAREHOUSE"] = str(tenant.warehouse.path)

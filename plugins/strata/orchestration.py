@@ -273,9 +273,9 @@ def _run_one(tenant: Tenant, dag: Any, first: date, ds: date) -> str:
     """Run the DAG for a range; the id of the run. Raises ``RunFailedError``."""
     _errors.clear()
     before, _, _ = _newest(tenant)
-    conf = {"ds": ds.isoformat()}
-    if first < ds:
-        conf["since"] = first.isoformat()
+    # Both each time: the DAG's parameters keep what an earlier run in this process gave.
+    since = first.isoformat() if first < ds else None
+    conf = {"ds": ds.isoformat(), "since": since}
     state = str(dag.test(run_conf=conf).state)
     run_id, stage, error = _newest(tenant)
     if run_id is not None and run_id != before:

@@ -3,11 +3,12 @@
 from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strata import pipeline
+from strata import orchestration, pipeline
 from strata.orchestration import together
 from strata.tenant import Tenant
 
@@ -19,6 +20,7 @@ from tests.integration.world import (
     rows,
     run_day,
     small_project,
+    small_tenant,
 )
 
 BEFORE = FIRST + timedelta(days=20)
@@ -56,6 +58,41 @@ def test_days_built_together_are_the_days_built_one_by_one(
     assert crm_rows(at_once) == crm_rows(one_by_one)
     published = "select distinct ds from audit.publications where stage = 'features'"
     assert sorted(rows(at_once, published)) == sorted(rows(one_by_one, published))
+
+
+def test_a_run_is_told_of_its_own_days_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A DAG in one process keeps the parameters of its last run: each run gives all."""
+    tenant = small_tenant(tmp_path)
+    monkeypatch.setattr(orchestration, "tenant_of_environment", lambda: tenant)
+    monkeypatch.setattr(orchestration, "prepare_airflow", lambda _: None)
+    monkeypatch.setattr(orchestration, "_load_dag", RememberingDag)
+    monkeypatch.setattr(
+        orchestration, "together", lambda *_: [(DAYS[0], DAYS[1]), (BEFORE, BEFORE)]
+    )
+
+    done = orchestration.run_days(tenant, [BEFORE, *DAYS], lambda *_: None)
+
+    told = "select since, ds from audit.runs where run_id = ?"
+    assert [rows(tenant, told, run_id) for run_id in done] == [
+        [(DAYS[0], DAYS[1])],
+        [(None, BEFORE)],
+    ]
+
+
+class RememberingDag:
+    """Opens runs, and does nothing else; its parameters are those of Airflow's."""
+
+    def __init__(self) -> None:
+        self.tasks: list[object] = []
+        self.params: dict[str, str | None] = {"ds": None, "since": None}
+
+    def test(self, run_conf: dict[str, str | None]) -> SimpleNamespace:
+        self.params |= run_conf
+        ds, since = self.params["ds"], self.params["since"]
+        orchestration.start_run(ds, None, f"test {ds}", since)
+        return SimpleNamespace(state="success")
 
 
 @given(

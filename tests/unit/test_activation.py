@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from importlib import resources
 from pathlib import Path
@@ -379,6 +380,17 @@ def test_a_dead_letter_is_closed_when_nothing_is_left_to_send(
     desire(con, {"a": {"tier": "mid"}})
     run_sync(con, crm, day=3)
     assert rows(con, "select status from activation.dead_letters") == [("resolved",)]
+
+
+def test_several_days_may_change_more_than_one(con: duckdb.DuckDBPyConnection) -> None:
+    crm = FakeCrm()
+    target = make_target(breakers={"max_changed_share": 0.5, "min_records": 2})
+    desire(con, {k: {"tier": "mid"} for k in "abcd"})
+    run_sync(con, crm, target=target)
+    desire(con, {**{k: {"tier": "low"} for k in "abc"}, "d": {"tier": "mid"}})
+    two_days = replace(make_run(3), since=make_run(2).ds)
+
+    assert sync(con, two_days, target, crm).updated == 3  # of 4; two days may 75 %
 
 
 def test_a_breaker_stops_before_the_send_unless_a_person_accepts(

@@ -185,17 +185,22 @@ class _Sync:
             raise CircuitOpenError(self._breaker_message(plan), self.summary())
 
     def _changes_too_much(self, plan: Plan) -> bool:
-        bounds = self._target.breakers
         return (
-            plan.updated + plan.cleared >= bounds.min_records
-            and plan.changed_share > bounds.max_changed_share
+            plan.updated + plan.cleared >= self._target.breakers.min_records
+            and plan.changed_share > self._allowed_share
         )
+
+    @property
+    def _allowed_share(self) -> float:
+        """The bound is a day's: a run of n days leaves (1 - bound)ⁿ untouched."""
+        a_day = self._target.breakers.max_changed_share
+        return float(1 - (1 - a_day) ** len(self._run.days))
 
     def _breaker_message(self, plan: Plan) -> str:
         return (
             f"{plan.updated + plan.cleared} of the {plan.standing} records in "
             f"{self._target.name} would change ({plan.changed_share:.0%}, allowed "
-            f"{self._target.breakers.max_changed_share:.0%}): look at a dry run, and "
+            f"{self._allowed_share:.0%}): look at a dry run, and "
             "accept the changes if they are meant"
         )
 

@@ -56,7 +56,8 @@ class RetryConfig(_Section):
 class BreakerConfig(_Section):
     """Bounds beyond which a send stops, since something upstream must be wrong.
 
-    Shares of fewer than ``min_records`` changed or refused records are not judged.
+    ``max_changed_share`` is of a day; a run of several days may change more. Shares of
+    fewer than ``min_records`` changed or refused records are not judged.
     """
 
     max_changed_share: Share = 0.8

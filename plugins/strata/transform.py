@@ -100,6 +100,7 @@ def _invoke(tenant: Tenant, arguments: list[str], *, parsed: bool = True) -> Any
         return runner.invoke(
             [
                 "--quiet",
+                "--no-write-json",
                 "--log-path",
                 str(place / "logs"),
                 "--log-level-file",

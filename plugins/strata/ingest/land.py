@@ -3,28 +3,30 @@
 import hashlib
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
-from itertools import chain, groupby
+from datetime import date
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from strata import clock, secrets
-from strata.config.sources import Entity, SourcesConfig, System
+from strata import clock
+from strata.config.sources import Entity, SourcesConfig
 from strata.config.world import WorldConfig
-from strata.dates import known_on
-from strata.ingest import database, files
+from strata.ingest import files, sql
 from strata.ingest.files import BadFileError, NewFile
 from strata.ingest.manifest import EntityLoad, Load, Manifest, SetAside, SourceFile
+from strata.ingest.pending import (
+    Landing,
+    Pending,
+    known_text,
+    load_id_of,
+    seen_of,
+    systems_of,
+)
 from strata.run import Run
-
-if TYPE_CHECKING:
-    from sqlalchemy import URL
 
 
 class IngestStoppedError(RuntimeError):
@@ -38,49 +40,6 @@ class IngestStoppedError(RuntimeError):
             "change the contract), then run the day again."
         )
         self.faults = tuple(faults)
-
-
-@dataclass
-class Landing:
-    """What an ingest brought: loads committed, files set aside, rows by table."""
-
-    loads: list[Load] = field(default_factory=list)
-    set_aside: list[SetAside] = field(default_factory=list)
-    rows: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass
-class _Pending:
-    """One entity's new rows: how to read them, and what reading them found out."""
-
-    system: str
-    name: str
-    entity: Entity
-    batches: Callable[[], Iterator[pa.Table]]
-    sources: list[NewFile] = field(default_factory=list)
-    rows_by_file: dict[str, int] = field(default_factory=dict)
-    cursor: str | None = None
-    cursor_rows: list[str] = field(default_factory=list)
-    known_at: str = ""
-    rows: int = 0
-
-    @property
-    def table(self) -> str:
-        return f"{self.system}__{self.name}"
-
-    @property
-    def counted(self) -> int:
-        """Rows that the sources hold."""
-        return sum(self.rows_by_file.values())
-
-    def follow(self, later: "_Pending") -> None:
-        """Add what a database had the next day."""
-        earlier, added = self.batches, later.batches
-        self.batches = lambda: chain(earlier(), added())
-        for name, rows in later.rows_by_file.items():
-            self.rows_by_file[name] += rows
-        self.cursor, self.cursor_rows = later.cursor, later.cursor_rows
-        self.known_at = later.known_at
 
 
 def land(
@@ -106,22 +65,22 @@ def land(
     history = manifest.loads()
     _sweep(manifest.raw, history)
     landing = Landing()
-    pending: list[_Pending] = []
+    pending: list[Pending] = []
     days = [run]
     if day_by_day is not None:
         days = [run.of_day(ds) for ds in run.days]
         for part in days[:-1]:
             day_by_day(part.ds)
-            _read_databases(part, world, sources, history, pending, landing)
+            sql.read_databases(part, world, sources, history, pending, landing)
         day_by_day(run.ds)
-    _read_databases(days[-1], world, sources, history, pending, landing)
-    for name, system, entities in _systems(world, sources):
+    sql.read_databases(days[-1], world, sources, history, pending, landing)
+    for name, system, entities in systems_of(world, sources):
         if system.kind == "sql":
             continue
         progress(f"look for new data of {name}")
         for entity_name in entities:
             entity = system.entities[entity_name]
-            seen = _seen(history, name, entity_name)
+            seen = seen_of(history, name, entity_name)
             found = _new_files(days[-1], name, entity_name, entity, data, seen, landing)
             if found is not None:
                 pending.append(found)
@@ -133,68 +92,12 @@ def land(
     return landing
 
 
-def _seen(history: Sequence[Load], system: str, entity: str) -> list[EntityLoad]:
-    return [
-        load.entities[entity]
-        for load in history
-        if load.system == system and entity in load.entities
-    ]
-
-
-def _read_databases(
-    run: Run,
-    world: WorldConfig,
-    sources: SourcesConfig,
-    history: Sequence[Load],
-    pending: list[_Pending],
-    landing: Landing,
-) -> None:
-    """Add to ``pending`` what the databases have that neither it nor raw has."""
-    for name, system, entities in _systems(world, sources):
-        if system.kind != "sql":
-            continue
-        try:
-            for entity_name in entities:
-                before = [p for p in pending if p.table == f"{name}__{entity_name}"]
-                seen = _seen(history, name, entity_name)
-                found = _new_rows(run, name, entity_name, system, seen, before, landing)
-                if found is not None and before:
-                    before[0].follow(found)
-                elif found is not None:
-                    pending.append(found)
-        finally:
-            _dispose(name)
-
-
-def _systems(
-    world: WorldConfig, sources: SourcesConfig
-) -> Iterator[tuple[str, System, list[str]]]:
-    for name, wanted in world.systems.items():
-        if name not in sources.systems:
-            raise ValueError(
-                f"config/worlds/{world.name}.yml has system {name!r}, which "
-                "config/sources.yml does not declare"
-            )
-        system = sources.systems[name]
-        entities = list(system.entities) if wanted == "all" else list(wanted)
-        unknown = [e for e in entities if e not in system.entities]
-        if unknown:
-            raise ValueError(
-                f"config/worlds/{world.name}.yml: system {name} has no entity {unknown}"
-            )
-        yield name, system, entities
-
-
 def _sweep(raw: Path, history: Sequence[Load]) -> None:
     """Remove load folders that no manifest entry names: a killed run left them."""
     committed = {load.load_id for load in history}
     for folder in raw.glob("*/*/load=*"):
         if folder.name.removeprefix("load=") not in committed:
             shutil.rmtree(folder)
-
-
-def _known(ds: date, timezone: str) -> str:
-    return known_on(ds, timezone).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _new_files(
@@ -205,7 +108,7 @@ def _new_files(
     data: Path | None,
     seen: Sequence[EntityLoad],
     landing: Landing,
-) -> _Pending | None:
+) -> Pending | None:
     if data is None:
         raise ValueError(
             f"world {run.world} needs a data folder: run it with DATA=<folder>"
@@ -239,15 +142,15 @@ def _new_files(
     if not fresh:
         return None
     stamps = {
-        f.relative: _known(f.arrived_on or run.days[0], run.timezone) for f in fresh
+        f.relative: known_text(f.arrived_on or run.days[0], run.timezone) for f in fresh
     }
-    pending = _Pending(system, name, entity, lambda: iter(()), sources=fresh)
+    pending = Pending(system, name, entity, lambda: iter(()), sources=fresh)
     pending.known_at = max(stamps.values())
     readable = _readable(fresh, pending, landing)
     if not readable:
         return None
     pending.sources = readable
-    load_id = _load_id(run, system)
+    load_id = load_id_of(run, system)
 
     def batches() -> Iterator[pa.Table]:
         for _, group in groupby(readable, key=lambda f: f.shape):
@@ -260,7 +163,7 @@ def _new_files(
 
 def _readable(
     fresh: list[NewFile],
-    pending: _Pending,
+    pending: Pending,
     landing: Landing,
 ) -> list[NewFile]:
     """Count every file's rows, by halves where a group of files cannot be read."""
@@ -292,130 +195,6 @@ def _readable(
     return sorted(good, key=lambda f: f.relative)
 
 
-_ENGINES: dict[str, Any] = {}
-
-
-def _engine(system: str, place: "URL") -> Any:
-    import sqlalchemy as sa
-
-    if system not in _ENGINES:
-        _ENGINES[system] = sa.create_engine(
-            place, poolclass=sa.NullPool, hide_parameters=True
-        )
-    return _ENGINES[system]
-
-
-def _dispose(system: str) -> None:
-    engine = _ENGINES.pop(system, None)
-    if engine is not None:
-        engine.dispose()
-
-
-def _new_rows(
-    run: Run,
-    system: str,
-    name: str,
-    config: System,
-    seen: Sequence[EntityLoad],
-    before: Sequence[_Pending],
-    landing: Landing,
-) -> _Pending | None:
-    entity = config.entities[name]
-    known: list[EntityLoad | _Pending] = [*seen, *before]
-    since = max((s.cursor for s in known if s.cursor), default=None)
-    have = {h for s in known if s.cursor == since for h in s.cursor_rows}
-    place = secrets.database_url(config.url, config.connection, run.home)
-    engine = _engine(system, place)
-    until = _local_end(run, config.timezone)
-    try:
-        columns = database.columns_of(engine, entity)
-    except BadFileError as fault:
-        aside = SetAside(
-            f"{system}.{name}", entity.table or "", fault.fault, fault.reason
-        )
-        if aside not in landing.set_aside:
-            landing.set_aside.append(aside)
-        return None
-    names = list(entity.columns)
-    known_at = _known(run.days[0], run.timezone)
-    parts = [
-        _without(part, names, since, have, str(entity.cursor))
-        for part in database.read(engine, entity, columns, since, until)
-    ]
-    parts = [p for p in parts if p.num_rows]
-    if not parts:
-        return None
-    rows = pa.concat_tables(parts)
-    cursor = max(rows.column(str(entity.cursor)).to_pylist())
-    at_cursor = rows.filter(pa.compute.equal(rows.column(str(entity.cursor)), cursor))
-    hashes = database.row_hashes(at_cursor, names)
-    if cursor == since:
-        hashes = sorted({*have, *hashes})
-    first = 1 + sum(item.counted for item in before)
-    stamped = _stamp(rows, names, entity, _load_id(run, system), known_at, first)
-    pending = _Pending(system, name, entity, lambda: iter([stamped]))
-    pending.rows_by_file = {str(entity.table): rows.num_rows}
-    pending.cursor, pending.cursor_rows = cursor, hashes
-    pending.known_at = known_at
-    return pending
-
-
-def _local_end(run: Run, timezone: str) -> str:
-    """The end of ``ds`` as the source writes its local time."""
-    end = run.bounds[1].replace(tzinfo=UTC).astimezone(ZoneInfo(timezone))
-    return end.strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _without(
-    part: pa.Table, names: list[str], since: str | None, have: set[str], cursor: str
-) -> pa.Table:
-    if since is None or not have:
-        return part
-    moved = part.column(cursor).to_pylist()
-    hashes = database.row_hashes(part, names)
-    keep = [
-        value != since or known not in have
-        for value, known in zip(moved, hashes, strict=True)
-    ]
-    return part.filter(pa.array(keep, pa.bool_()))
-
-
-def _stamp(
-    rows: pa.Table,
-    names: list[str],
-    entity: Entity,
-    load_id: str,
-    known_at: str,
-    first: int,
-) -> pa.Table:
-    """The rows as raw keeps them, numbered from ``first``."""
-    import json
-
-    count = rows.num_rows
-    extras = [n for n in rows.column_names if n.startswith("_extra_")]
-    values = rows.select(extras).to_pylist() if extras else []
-    extra = [
-        json.dumps({k.removeprefix("_extra_"): v for k, v in row.items()})
-        for row in values
-    ]
-    moment = datetime.fromisoformat(known_at)
-    return pa.table(
-        {
-            **{n: rows.column(n) for n in names},
-            "_load_id": pa.array([load_id] * count, pa.string()),
-            "_file": pa.array([entity.table] * count, pa.string()),
-            "_row": pa.array(range(first, first + count), pa.int64()),
-            "_occurrence": pa.array([1] * count, pa.int64()),
-            "_known_at": pa.array([moment] * count, pa.timestamp("us")),
-            "_extra": pa.array(extra or [None] * count, pa.string()),
-        }
-    )
-
-
-def _load_id(run: Run, system: str) -> str:
-    return f"{run.run_id}-{system}"
-
-
 def _stop_if_told(set_aside: Sequence[SetAside], sources: SourcesConfig) -> None:
     def action(item: SetAside) -> str:
         system, name = item.entity.split(".", 1)
@@ -433,7 +212,7 @@ def _stop_if_told(set_aside: Sequence[SetAside], sources: SourcesConfig) -> None
 
 
 def _load_with_dlt(
-    pending: Sequence[_Pending], incoming: Path, progress: Callable[[str], None]
+    pending: Sequence[Pending], incoming: Path, progress: Callable[[str], None]
 ) -> None:
     """One dlt pipeline for all sources: Arrow in, Parquet out, into ``incoming``.
 
@@ -443,7 +222,7 @@ def _load_with_dlt(
     import dlt
     from dlt.destinations import filesystem
 
-    def resource(item: _Pending) -> Any:
+    def resource(item: Pending) -> Any:
         def rows() -> Iterator[pa.Table]:
             progress(f"load {item.system}.{item.name}")
             for batch in item.batches():
@@ -474,7 +253,7 @@ def _load_with_dlt(
 
 def _commit(
     run: Run,
-    pending: Sequence[_Pending],
+    pending: Sequence[Pending],
     incoming: Path,
     manifest: Manifest,
     landing: Landing,
@@ -492,7 +271,7 @@ def _commit(
         landing.rows[item.table] = landed.rows
     for system, entities in by_system.items():
         load = Load(
-            load_id=_load_id(run, system),
+            load_id=load_id_of(run, system),
             system=system,
             run_id=run.run_id,
             ds=run.ds.isoformat(),
@@ -506,10 +285,10 @@ def _commit(
         landing.loads.append(load)
 
 
-def _move(run: Run, item: _Pending, folder: Path) -> EntityLoad:
+def _move(run: Run, item: Pending, folder: Path) -> EntityLoad:
     """Move what dlt wrote to its place in raw; not part of anything until committed."""
     target = run.home / "raw" / item.system / item.name
-    target = target / f"load={_load_id(run, item.system)}"
+    target = target / f"load={load_id_of(run, item.system)}"
     target.mkdir(parents=True)
     parts, rows = [], 0
     for number, part in enumerate(sorted(folder.glob("*.parquet"), key=_first_row)):

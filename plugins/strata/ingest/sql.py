@@ -1,0 +1,172 @@
+"""Databases as sources: what each holds that raw does not, as of a day."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+
+from strata import secrets
+from strata.config.sources import Entity, SourcesConfig, System
+from strata.config.world import WorldConfig
+from strata.ingest import database
+from strata.ingest.files import BadFileError
+from strata.ingest.manifest import EntityLoad, Load, SetAside
+from strata.ingest.pending import (
+    Landing,
+    Pending,
+    known_text,
+    load_id_of,
+    seen_of,
+    systems_of,
+)
+from strata.run import Run
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
+
+
+def read_databases(
+    run: Run,
+    world: WorldConfig,
+    sources: SourcesConfig,
+    history: Sequence[Load],
+    pending: list[Pending],
+    landing: Landing,
+) -> None:
+    """Add to ``pending`` what the databases have that neither it nor raw has."""
+    for name, system, entities in systems_of(world, sources):
+        if system.kind != "sql":
+            continue
+        try:
+            for entity_name in entities:
+                before = [p for p in pending if p.table == f"{name}__{entity_name}"]
+                seen = seen_of(history, name, entity_name)
+                found = _new_rows(run, name, entity_name, system, seen, before, landing)
+                if found is not None and before:
+                    before[0].follow(found)
+                elif found is not None:
+                    pending.append(found)
+        finally:
+            _dispose(name)
+
+
+_ENGINES: dict[str, Any] = {}
+
+
+def _engine(system: str, place: "URL") -> Any:
+    import sqlalchemy as sa
+
+    if system not in _ENGINES:
+        _ENGINES[system] = sa.create_engine(
+            place, poolclass=sa.NullPool, hide_parameters=True
+        )
+    return _ENGINES[system]
+
+
+def _dispose(system: str) -> None:
+    engine = _ENGINES.pop(system, None)
+    if engine is not None:
+        engine.dispose()
+
+
+def _new_rows(
+    run: Run,
+    system: str,
+    name: str,
+    config: System,
+    seen: Sequence[EntityLoad],
+    before: Sequence[Pending],
+    landing: Landing,
+) -> Pending | None:
+    entity = config.entities[name]
+    known: list[EntityLoad | Pending] = [*seen, *before]
+    since = max((s.cursor for s in known if s.cursor), default=None)
+    have = {h for s in known if s.cursor == since for h in s.cursor_rows}
+    place = secrets.database_url(config.url, config.connection, run.home)
+    engine = _engine(system, place)
+    until = _local_end(run, config.timezone)
+    try:
+        columns = database.columns_of(engine, entity)
+    except BadFileError as fault:
+        aside = SetAside(
+            f"{system}.{name}", entity.table or "", fault.fault, fault.reason
+        )
+        if aside not in landing.set_aside:
+            landing.set_aside.append(aside)
+        return None
+    names = list(entity.columns)
+    known_at = known_text(run.days[0], run.timezone)
+    parts = [
+        _without(part, names, since, have, str(entity.cursor))
+        for part in database.read(engine, entity, columns, since, until)
+    ]
+    parts = [p for p in parts if p.num_rows]
+    if not parts:
+        return None
+    rows = pa.concat_tables(parts)
+    cursor = max(rows.column(str(entity.cursor)).to_pylist())
+    at_cursor = rows.filter(pa.compute.equal(rows.column(str(entity.cursor)), cursor))
+    hashes = database.row_hashes(at_cursor, names)
+    if cursor == since:
+        hashes = sorted({*have, *hashes})
+    first = 1 + sum(item.counted for item in before)
+    stamped = _stamp(rows, names, entity, load_id_of(run, system), known_at, first)
+    pending = Pending(system, name, entity, lambda: iter([stamped]))
+    pending.rows_by_file = {str(entity.table): rows.num_rows}
+    pending.cursor, pending.cursor_rows = cursor, hashes
+    pending.known_at = known_at
+    return pending
+
+
+def _local_end(run: Run, timezone: str) -> str:
+    """The end of ``ds`` as the source writes its local time."""
+    end = run.bounds[1].replace(tzinfo=UTC).astimezone(ZoneInfo(timezone))
+    return end.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _without(
+    part: pa.Table, names: list[str], since: str | None, have: set[str], cursor: str
+) -> pa.Table:
+    if since is None or not have:
+        return part
+    moved = part.column(cursor).to_pylist()
+    hashes = database.row_hashes(part, names)
+    keep = [
+        value != since or known not in have
+        for value, known in zip(moved, hashes, strict=True)
+    ]
+    return part.filter(pa.array(keep, pa.bool_()))
+
+
+def _stamp(
+    rows: pa.Table,
+    names: list[str],
+    entity: Entity,
+    load_id: str,
+    known_at: str,
+    first: int,
+) -> pa.Table:
+    """The rows as raw keeps them, numbered from ``first``."""
+    import json
+
+    count = rows.num_rows
+    extras = [n for n in rows.column_names if n.startswith("_extra_")]
+    values = rows.select(extras).to_pylist() if extras else []
+    extra = [
+        json.dumps({k.removeprefix("_extra_"): v for k, v in row.items()})
+        for row in values
+    ]
+    moment = datetime.fromisoformat(known_at)
+    return pa.table(
+        {
+            **{n: rows.column(n) for n in names},
+            "_load_id": pa.array([load_id] * count, pa.string()),
+            "_file": pa.array([entity.table] * count, pa.string()),
+            "_row": pa.array(range(first, first + count), pa.int64()),
+            "_occurrence": pa.array([1] * count, pa.int64()),
+            "_known_at": pa.array([moment] * count, pa.timestamp("us")),
+            "_extra": pa.array(extra or [None] * count, pa.string()),
+        }
+    )

@@ -8,7 +8,6 @@ import sys
 import warnings
 from collections.abc import Iterator
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -16,8 +15,19 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.progress import TimeElapsedColumn as Elapsed
 
+from strata.cli.identity import identity_app
+from strata.cli.terminal import (
+    Data,
+    World,
+    console,
+    errors,
+    open_tenant,
+    read_day,
+    tenant_that_ran,
+    told_plainly,
+)
 from strata.config.loader import ConfigError, read_yaml
-from strata.tenant import Tenant, last_world
+from strata.tenant import Tenant
 
 app = typer.Typer(
     help="One stable user id, a feature warehouse and explained tiers.",
@@ -25,66 +35,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-identity_app = typer.Typer(help="Who is who, and why.", no_args_is_help=True)
 gate_app = typer.Typer(help="Quality gates and quarantine.", no_args_is_help=True)
 sample_app = typer.Typer(help="The invented company.", no_args_is_help=True)
 app.add_typer(identity_app, name="identity")
 app.add_typer(gate_app, name="gate")
 app.add_typer(sample_app, name="sample")
 
-console = Console()
-errors = Console(stderr=True)
-
-World = Annotated[
-    str | None,
-    typer.Option(
-        "--world",
-        envvar="STRATA_WORLD",
-        help="Tenant: a file of config/worlds. Default: the world of the last run.",
-    ),
-]
-Data = Annotated[
-    Path | None,
-    typer.Option(
-        "--data", envvar="STRATA_DATA", help="Folder that file sources are read from."
-    ),
-]
 Day = Annotated[str | None, typer.Option("--ds", help="The day, YYYY-MM-DD.")]
 _STEPS = 20
-
-
-def _tenant(world: str | None, data: Path | None = None) -> Tenant:
-    return Tenant(world or last_world(), data_folder=data)
-
-
-def _tenant_that_ran(world: str | None) -> Tenant:
-    """The tenant, for commands that read what a run left."""
-    tenant = _tenant(world)
-    if not tenant.warehouse.path.exists():
-        raise LookupError(
-            f"world {tenant.world_name!r} has not run yet: start with `make run`"
-        )
-    return tenant
-
-
-def _day(text: str, name: str = "--ds") -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is not a date: write YYYY-MM-DD") from None
-
-
-@contextlib.contextmanager
-def _told() -> Iterator[None]:
-    """Errors meant for people are printed as they are, without a traceback."""
-    from strata.warehouse.lease import WarehouseBusyError
-
-    try:
-        yield
-    except (ConfigError, WarehouseBusyError, LookupError, ValueError) as error:
-        errors.print(f"[red]{type(error).__name__}[/red]", highlight=False)
-        errors.print(str(error), markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from None
 
 
 @app.command()
@@ -113,12 +71,12 @@ def run(
     Without --ds the day is the world's last_day. At the end: rows in and out of each
     stage, gate verdicts, tiers, what was written to the CRM, and where it all lies.
     """
-    with _told():
-        tenant = _tenant(world, data)
-        first = _day(ds) if ds else tenant.world.last_day
+    with told_plainly():
+        tenant = open_tenant(world, data)
+        first = read_day(ds) if ds else tenant.world.last_day
         if first is None:
             raise ConfigError(f"world {world!r} has no last_day: give --ds YYYY-MM-DD")
-        last = _day(until, "--until") if until else first
+        last = read_day(until, "--until") if until else first
         if last < first:
             raise ConfigError(
                 f"the range ends ({last}) before it starts ({first}): backfills go "
@@ -209,9 +167,9 @@ def report(
     ] = False,
 ) -> None:
     """The last run (or another): rows, gates, tiers, sync, and where things lie."""
-    with _told():
-        tenant = _tenant_that_ran(world)
-        summary = _summary(tenant, run_id, _day(ds) if ds else None)
+    with told_plainly():
+        tenant = tenant_that_ran(world)
+        summary = _summary(tenant, run_id, read_day(ds) if ds else None)
         if as_json:
             typer.echo(json.dumps(summary.to_json(), indent=2, default=str))
         else:
@@ -244,8 +202,8 @@ def sync(
     from strata.config.activation import ActivationConfig
     from strata.runs import get_run, newest_run_id
 
-    with _told():
-        tenant = _tenant_that_ran(world)
+    with told_plainly():
+        tenant = tenant_that_ran(world)
         config = read_yaml(tenant.config_dir / "activation.yml", ActivationConfig)
         with tenant.warehouse.connection("sync") as con:
             run_id = newest_run_id(con)
@@ -270,66 +228,6 @@ def sync(
                 console.print_json(data=done.to_json())
 
 
-@identity_app.command()
-def why(left: str, right: str, world: World = None) -> None:
-    """The shortest chain of edges that makes two records one person.
-
-    LEFT and RIGHT are records (system/entity/key) or unified user ids.
-    """
-    from strata.identity import why as explain
-
-    with (
-        _told(),
-        _tenant_that_ran(world).warehouse.connection("explain an identity") as con,
-    ):
-        steps = explain(con, left, right)
-        if steps is None:
-            console.print("No chain of accepted edges joins them: two people.")
-        elif not steps:
-            console.print("They are one and the same record.")
-        for number, step in enumerate(steps or [], start=1):
-            console.print(
-                f"{number}. {step.left_record} and {step.right_record} share "
-                f"{step.identifier_type} {step.masked_value}… ({step.rule})",
-                markup=False,
-                highlight=False,
-            )
-
-
-@identity_app.command("show")
-def show_identity(user: str, world: World = None) -> None:
-    """A user's records and history; identifiers are masked."""
-    from strata.identity import show
-
-    with (
-        _told(),
-        _tenant_that_ran(world).warehouse.connection("show an identity") as con,
-    ):
-        card = show(con, user)
-        console.print(
-            f"{card.unified_user_id}: {card.status}, minted on {card.minted_on} from "
-            f"{card.anchor}",
-            highlight=False,
-        )
-        if card.redirects_to:
-            console.print(
-                f"redirects to {card.redirects_to} since {card.redirected_on}"
-            )
-        for other in card.redirected_here:
-            console.print(f"stands for {other} too", highlight=False)
-        for row in card.history:
-            until = f" to {row.effective_to}" if row.effective_to else ""
-            told = f" to {row.recorded_to}" if row.recorded_to else ""
-            console.print(
-                f"{row.record}: {row.unified_user_id or 'nobody'} from "
-                f"{row.effective_from}{until} ({row.cause}, recorded from "
-                f"{row.recorded_from}{told})",
-                markup=False,
-                highlight=False,
-                soft_wrap=True,
-            )
-
-
 @gate_app.command("results")
 def gate_results(
     world: World = None,
@@ -338,8 +236,8 @@ def gate_results(
 ) -> None:
     """The verdicts of the last run's gates."""
     with (
-        _told(),
-        _tenant_that_ran(world).warehouse.connection("read gate results") as con,
+        told_plainly(),
+        tenant_that_ran(world).warehouse.connection("read gate results") as con,
     ):
         rows = con.execute(
             "select stage, verdict, table_name, expectation, observed, threshold, owner"
@@ -366,8 +264,8 @@ def gate_run(stage: str, run_id: str, world: World = None) -> None:
     """Check what a stage has built (before it is published) once more."""
     from strata.pipeline import gate
 
-    with _told():
-        console.print_json(data=gate(_tenant_that_ran(world), run_id, stage))
+    with told_plainly():
+        console.print_json(data=gate(tenant_that_ran(world), run_id, stage))
 
 
 @gate_app.command("quarantine")
@@ -376,8 +274,8 @@ def gate_quarantine(world: World = None) -> None:
     from rich.table import Table
 
     with (
-        _told(),
-        _tenant_that_ran(world).warehouse.connection("read quarantine") as con,
+        told_plainly(),
+        tenant_that_ran(world).warehouse.connection("read quarantine") as con,
     ):
         rows = con.execute(
             "select system, entity, expectation, status, count(*) from quarantine.rows"
@@ -403,8 +301,8 @@ def gate_release(
     from strata.quality import release
 
     with (
-        _told(),
-        _tenant_that_ran(world).warehouse.connection("release quarantine") as con,
+        told_plainly(),
+        tenant_that_ran(world).warehouse.connection("release quarantine") as con,
     ):
         count = release(con, system, entity, by=by, expectation=expectation)
         console.print(f"{count} rows released; the next run takes them in.")
@@ -427,8 +325,8 @@ def gate_waive(
     from strata.quality import waive
     from strata.warehouse.tables import STAGES
 
-    with _told():
-        tenant = _tenant_that_ran(world)
+    with told_plainly():
+        tenant = tenant_that_ran(world)
         tenant.warehouse.migrate()
         with tenant.warehouse.connection("waive a rule") as con:
             waiver = waive(
@@ -437,7 +335,7 @@ def gate_waive(
                 STAGES,
                 table,
                 expectation,
-                until=_day(until, "--until"),
+                until=read_day(until, "--until"),
                 by=by,
                 reason=reason,
             )
@@ -447,7 +345,10 @@ def gate_waive(
 @gate_app.command("waivers")
 def gate_waivers(world: World = None) -> None:
     """All waivers that were ever granted, the newest first."""
-    with _told(), _tenant_that_ran(world).warehouse.connection("read waivers") as con:
+    with (
+        told_plainly(),
+        tenant_that_ran(world).warehouse.connection("read waivers") as con,
+    ):
         rows = con.execute(
             "select waiver_id, table_name, expectation, valid_until, granted_by, reason"
             " from audit.waivers order by _granted_at desc"
@@ -469,15 +370,15 @@ def advance(until: str, world: World = "sample") -> None:
     from strata.config.sample import SampleConfig
     from strata.sample import advance as write
 
-    with _told(), _progress() as bar:
-        tenant = _tenant(world)
+    with told_plainly(), _progress() as bar:
+        tenant = open_tenant(world)
         config = read_yaml(tenant.config_dir / "sample.yml", SampleConfig)
         task = bar.add_task("the world", total=None)
         write(
             tenant.home / "world",
             tenant.home / "crm" / "crm.db",
             config,
-            _day(until, "UNTIL"),
+            read_day(until, "UNTIL"),
             lambda day: bar.update(task, description=f"the world reaches {day}"),
         )
 
@@ -491,8 +392,8 @@ def describe_sample(
     from strata.config.sample import SampleConfig
     from strata.sample.page import for_machines, summary, write_page
 
-    with _told():
-        tenant = _tenant(world)
+    with told_plainly():
+        tenant = open_tenant(world)
         config = read_yaml(tenant.config_dir / "sample.yml", SampleConfig)
         page = tenant.home / "sample_world.html"
         shown = write_page(page, tenant.home / "world", config)
@@ -520,8 +421,8 @@ def up(
     from strata.orchestration import RunFailedError
     from strata.standing import stand
 
-    with _told():
-        tenant = _tenant(world, data)
+    with told_plainly():
+        tenant = open_tenant(world, data)
         assert tenant.data is not None
         tenant.ensure_pseudonym_key()
         tenant.remember()

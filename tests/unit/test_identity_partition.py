@@ -48,6 +48,7 @@ def graph(kind: list[int], links: list[tuple[int, int]]) -> Graph:
         left=ends[:, 0],
         right=ends[:, 1],
         strength=np.array(strengths, dtype=np.int64),
+        is_use=np.array([n > CONTINUITY for n in strengths], dtype=np.bool_),
     )
 
 

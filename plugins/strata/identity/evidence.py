@@ -9,7 +9,14 @@ The working tables are temporary and live in the caller's connection:
     record: its own id, else its identifier of the first priority
 ``identity_links``
     grain link: the node that stands for a record (``left_no``), another one that the
-    record uses (``right_no``), and that use
+    record uses (``right_no``), and that use. ``is_use`` is false where the two are
+    linked otherwise; ``matched_with`` then names the record of the left node, where
+    the link is between two records
+
+Everything here, and every judgement on it, is local: it depends on the uses of the
+same value and on the records linked to it, never on the rest of the source. So a raw
+component (all that hangs together by any link, accepted or not) can be gathered and
+judged alone, with the same outcome as among all others.
 """
 
 from collections.abc import Iterator
@@ -134,6 +141,9 @@ _LINKS = """
             stands.node_no as left_no,
             uses.node_no as right_no,
             least(uses.strength, stands.strength) as strength,
+            true as is_use,
+            uses.first_seen_at,
+            uses.last_seen_at,
         from identity_uses as uses
         inner join identity_uses as stands on uses.stands_no = stands.use_no
         where uses.use_no <> uses.stands_no
@@ -155,16 +165,51 @@ _LINKS = """
             earlier.node_no as left_no,
             later.node_no as right_no,
             $continuity as strength,
+            false as is_use,
+            uses.first_seen_at,
+            uses.last_seen_at,
         from began
+        inner join identity_uses as uses using (use_no)
         inner join identity_nodes as later on began.node_no = later.node_no
         inner join identity_nodes as earlier
             on later.value_no = earlier.value_no and later.period = earlier.period + 1
     ),
 
+    -- Records that something outside tells to be one person's.
+    matched as (
+        select
+            matches.rule,
+            rights.use_no,
+            lefts.node_no as left_no,
+            rights.node_no as right_no,
+            matches.strength,
+            false as is_use,
+            matches.first_seen_at,
+            matches.first_seen_at as last_seen_at,
+            concat_ws('/', lefts.system, lefts.entity, lefts.record_key)
+                as matched_with,
+        from {matches} as matches
+        inner join identity_uses as lefts
+            on
+                matches.left_system = lefts.system
+                and matches.left_entity = lefts.entity
+                and matches.left_record_key = lefts.record_key
+                and lefts.use_no = lefts.stands_no
+        inner join identity_uses as rights
+            on
+                matches.right_system = rights.system
+                and matches.right_entity = rights.entity
+                and matches.right_record_key = rights.record_key
+                and rights.use_no = rights.stands_no
+        where matches.first_seen_at < $until and lefts.node_no <> rights.node_no
+    ),
+
     links as (
-        select * from shown
+        select *, cast(null as varchar) as matched_with from shown
         union all by name
         select * from continued
+        union all by name
+        select * from matched
     )
 
     select
@@ -180,10 +225,26 @@ _STRONGEST_FIRST = """
     inner join identity_asked using (link_no)
     inner join identity_uses as uses using (use_no)
     order by
-        links.strength desc, uses.first_seen_at, uses.system, uses.entity,
-        uses.record_key, uses.identifier_type, links.rule, uses.last_seen_at,
-        uses.value_hash, uses.key_version
+        links.strength desc, links.first_seen_at, uses.system, uses.entity,
+        uses.record_key, uses.identifier_type, links.rule, links.last_seen_at,
+        links.matched_with, uses.value_hash, uses.key_version
 """
+
+
+NO_MATCHES = """
+    select
+        cast(null as varchar) as left_system,
+        cast(null as varchar) as left_entity,
+        cast(null as varchar) as left_record_key,
+        cast(null as varchar) as right_system,
+        cast(null as varchar) as right_entity,
+        cast(null as varchar) as right_record_key,
+        cast(null as varchar) as rule,
+        cast(null as integer) as strength,
+        cast(null as timestamp) as first_seen_at
+    where false
+"""
+"""An empty relation of links between records, as ``gathered`` reads them."""
 
 
 @contextmanager
@@ -192,11 +253,15 @@ def gathered(
     config: IdentityConfig,
     until: datetime,
     source: str = "staging.identifiers",
+    matches: str | None = None,
 ) -> Iterator[Graph]:
     """The working tables over the identifiers first seen before ``until``, as a graph.
 
-    The tables are dropped when the block ends. Raises ``ValueError`` for identifier
-    types that the rules do not declare.
+    ``matches`` is a relation of further links, each between two records and given
+    once, with the columns of ``NO_MATCHES``: ``rule`` names what found the pair,
+    ``strength`` (1 to 100) is weighed against that of the identifier types. A pair
+    counts once both records are seen. The tables are dropped when the block ends.
+    Raises ``ValueError`` for identifier types that the rules do not declare.
     """
     con.register("identity_rules", _rules(config))
     try:
@@ -205,7 +270,10 @@ def gathered(
         con.execute(_NODES)
         con.execute(_USES)
         con.execute("drop table identity_seen")
-        con.execute(_LINKS, {"continuity": CONTINUITY})
+        con.execute(
+            _LINKS.format(matches=matches or f"({NO_MATCHES})"),
+            {"continuity": CONTINUITY, "until": until},
+        )
         yield _graph(con, config)
     finally:
         for table in ("seen", "nodes", "uses", "links"):
@@ -251,7 +319,8 @@ def _graph(con: duckdb.DuckDBPyConnection, config: IdentityConfig) -> Graph:
         "select kind, value_no from identity_nodes order by node_no"
     ).fetchnumpy()
     links = con.execute(
-        "select left_no, right_no, strength from identity_links order by link_no"
+        "select left_no, right_no, strength, is_use from identity_links"
+        " order by link_no"
     ).fetchnumpy()
     return Graph(
         kinds=tuple(config.identifiers.items()),
@@ -260,4 +329,5 @@ def _graph(con: duckdb.DuckDBPyConnection, config: IdentityConfig) -> Graph:
         left=np.asarray(links["left_no"], dtype=np.int64),
         right=np.asarray(links["right_no"], dtype=np.int64),
         strength=np.asarray(links["strength"], dtype=np.int64),
+        is_use=np.asarray(links["is_use"], dtype=np.bool_),
     )

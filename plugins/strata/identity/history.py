@@ -19,7 +19,8 @@ WORKING_TABLES = ("map_before", "changes", "causes")
 
 EDGE_ID = """md5(concat_ws(
             chr(31), links.rule, uses.system, uses.entity, uses.record_key,
-            uses.identifier_type, uses.value_hash, uses.key_version
+            uses.identifier_type, uses.value_hash, uses.key_version,
+            links.matched_with
         ))"""
 
 # What an earlier attempt at this very day recorded is taken back.
@@ -194,13 +195,13 @@ _GAINED = """
 
 _LINKS_GAINED = f"""
     {_GAINED}
-    select links.left_no, links.right_no, uses.first_seen_at, {EDGE_ID} as edge_id,
+    select links.left_no, links.right_no, links.first_seen_at, {EDGE_ID} as edge_id,
     from identity_links as links
     inner join identity_uses as uses using (use_no)
     inner join identity_placed as placed on links.left_no = placed.node_no
     semi join gained using (component)
     anti join identity_rejected as rejected on links.link_no = rejected.link_no
-    order by links.strength desc, uses.first_seen_at, edge_id
+    order by links.strength desc, links.first_seen_at, edge_id
 """
 
 _ANCHORS_GAINED = f"""

@@ -33,7 +33,8 @@ class Graph:
     ``kinds`` are the identifier types by number. A node has a ``kind`` and a
     ``value``: the periods of one value are nodes of their own that share it. A link
     goes from the identifier that stands for the record (``left``) to another one that
-    the record carries (``right``).
+    the record carries (``right``). Only such a link, ``is_use``, makes the left a user
+    of the right one; others join two nodes for another reason.
     """
 
     kinds: Sequence[tuple[str, IdentifierRule]]
@@ -42,6 +43,7 @@ class Graph:
     left: Ints
     right: Ints
     strength: Ints
+    is_use: Bools
 
     def limit(self, name: str) -> Ints:
         """A limit of every kind as an array, ``UNLIMITED`` where a kind has none."""
@@ -107,8 +109,7 @@ def _with_too_many_values(graph: Graph, together: Ints) -> Ints:
 
 def _joining_many(graph: Graph) -> Ints:
     """Nodes that are linked to more others than their kind may have users."""
-    shown = graph.strength > CONTINUITY
-    nodes, users = _distinct(graph.right[shown], graph.left[shown])
+    nodes, users = _distinct(graph.right[graph.is_use], graph.left[graph.is_use])
     return nodes[users > graph.limit("max_users")[graph.kind[nodes]]]
 
 
@@ -165,7 +166,7 @@ class _Scale:
             for node, value in zip(nodes, graph.value[nodes].tolist(), strict=True)
         }
         self._linked: dict[int, set[int]] = defaultdict(set)
-        shared = graph.strength[links] > CONTINUITY
+        shared = graph.is_use[links]
         for one, other in zip(left[shared], right[shared], strict=True):
             self._linked[int(other)].add(int(one))
         self._judged: set[int] = set()

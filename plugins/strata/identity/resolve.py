@@ -37,12 +37,12 @@ _EDGES = """
         uses.key_version,
         links.rule,
         links.strength,
-        uses.first_seen_at,
-        uses.last_seen_at,
+        links.first_seen_at,
+        links.last_seen_at,
         if(rejected.rejected_by is null, 'accepted', 'rejected') as status,
         rejected.rejected_by,
         cast(
-            uses.first_seen_at at time zone 'UTC' at time zone $timezone as date
+            links.first_seen_at at time zone 'UTC' at time zone $timezone as date
         ) as effective_from,
         $run_id as _run_id,
     from identity_links as links
@@ -226,12 +226,14 @@ def resolve(
     source: str = "staging.identifiers",
     state: str = STATE,
     *,
+    matches: str | None = None,
     is_last: bool = True,
 ) -> IdentityCounts:
     """Build ``build_identity.*`` for the day of ``run``.
 
-    Reads the identifiers in ``source`` first seen by the end of the day, and the
-    ``state`` of the days before; what an earlier attempt at the same day recorded is taken
+    Reads the identifiers in ``source`` first seen by the end of the day, the links
+    between records in ``matches`` (``evidence.gathered``), and the ``state`` of the
+    days before; what an earlier attempt at the same day recorded is taken
     back first. The outcome depends on these and on ``config`` alone, not on the order
     of rows. A day that is not the last of its run builds the edges of changed records
     alone, which its history names. A run that is not the newest builds a copy of the state as it stands.
@@ -243,7 +245,7 @@ def resolve(
             _carry_over(con, table)
         return _counts(con, run)
     _refuse_newer_state(con, run.ds, state)
-    with gathered(con, config, run.bounds[1], source) as graph:
+    with gathered(con, config, run.bounds[1], source, matches) as graph:
         doubtful = strongest_first(con, np.flatnonzero(suspects(graph)))
         verdicts = weigh(graph, doubtful)
         try:

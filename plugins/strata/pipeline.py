@@ -7,25 +7,19 @@ and what a killed attempt left half built is dropped.
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
-from datetime import date, datetime
+from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
-from strata import clock, counts, runs, secrets
+from strata import building, clock, laws, runs, secrets
+from strata.building import Progress
 from strata.config.loader import read_yaml
-from strata.dates import known_on
-from strata.ingest.manifest import Load, Manifest, SetAside, manifest_hash
+from strata.ingest.manifest import manifest_hash
 from strata.run import Run
 from strata.tenant import Tenant
-from strata.warehouse.tables import BUILD_PREFIX, PYTHON_TABLES, STAGES, TableSpec
-
-Progress = Callable[[str], None]
-_DAYS_AT_ONCE = 10
-"""Days that features build in one pass: their rows lie in memory together."""
+from strata.warehouse.tables import STAGES
 
 
 def _quiet(_: str) -> None:
@@ -68,7 +62,7 @@ def start(
     run = runs.open_run(tenant, ds, external_id, since)
     tenant.remember()
     with tenant.warehouse.connection("set the day of the run") as con:
-        _set_run_dates(con, tenant, run)
+        building.set_run_dates(con, tenant, run)
     return run.run_id
 
 
@@ -78,7 +72,7 @@ def build(tenant: Tenant, run_id: str, stage: str, progress: Progress = _quiet) 
         if _is_done(tenant, run, stage):
             return
         tenant.warehouse.start_build(stage)
-        _BUILDERS[stage](tenant, run, progress)
+        building.build_stage(stage, tenant, run, progress)
 
 
 def gate(tenant: Tenant, run_id: str, stage: str) -> dict[str, int]:
@@ -98,9 +92,7 @@ def gate(tenant: Tenant, run_id: str, stage: str) -> dict[str, int]:
         with tenant.warehouse.connection(f"record the gate of {stage}") as con:
             outcome = under_waivers(con, outcome)
             record(con, outcome)
-            outcome = outcome.with_results(_conservation(con, tenant, run, stage))
-            outcome = outcome.with_results(_files_set_aside(tenant, run, stage))
-            outcome = outcome.with_results(_ids_kept(run, stage))
+            outcome = outcome.with_results(laws.check(con, tenant, run, stage))
             record(con, outcome)
         if outcome.stops:
             raise GateFailed(stage, outcome)
@@ -114,7 +106,7 @@ def promote(tenant: Tenant, run_id: str, stage: str) -> int:
             return 0
         if stage == "ingest":
             return _accept_loads(tenant, run)
-        done = tenant.warehouse.promote(stage, run, _specs(tenant, stage))
+        done = tenant.warehouse.promote(stage, run, building.table_specs(tenant, stage))
         if stage == "features":
             _mark_stale_days(tenant, run)
         return sum(p.rows for p in done)
@@ -268,14 +260,6 @@ def _is_done(tenant: Tenant, run: Run, stage: str) -> bool:
     return tenant.warehouse.is_published(stage, run)
 
 
-def _specs(tenant: Tenant, stage: str) -> list[TableSpec]:
-    if stage in PYTHON_TABLES:
-        return list(PYTHON_TABLES[stage])
-    from strata import transform
-
-    return transform.table_specs(tenant, stage)
-
-
 def _tables_to_check(tenant: Tenant, run: Run, stage: str) -> list[str] | None:
     """For ingest the entities that brought something; otherwise every suite."""
     if stage != "ingest":
@@ -283,120 +267,9 @@ def _tables_to_check(tenant: Tenant, run: Run, stage: str) -> list[str] | None:
     return sorted(
         {
             f"raw.{load.system}__{name}"
-            for load in _new_loads(tenant)
+            for load in building.new_loads(tenant)
             for name in load.entities
         }
-    )
-
-
-def _set_run_dates(
-    con: duckdb.DuckDBPyConnection,
-    tenant: Tenant,
-    run: Run,
-    days: Sequence[date] | None = None,
-) -> None:
-    """Tell SQL which days to build (all of the run), and what each of them may know.
-
-    Of the newest days each knows what its own morning after did: the loads of earlier
-    days' runs, and what arrived up to then. A past day takes all that is known by now.
-    """
-    record = tenant.world.crm_record
-    row = con.execute(
-        "select max(loads.known_at) from ops.load_manifest as loads"
-        " inner join audit.runs as runs on loads._run_id = runs.run_id"
-        " where runs.ds < ?",
-        [run.days[0]],
-    ).fetchone()
-    before = row[0] if row and row[0] else datetime.min
-    con.execute("delete from ops.run_dates")
-    for ds in days or run.days:
-        starts_at, ends_at = run.of_day(ds).bounds
-        known_until, recorded_until = datetime.max, date.max
-        if run.is_newest:
-            known_until = max(known_on(ds, run.timezone), before)
-            recorded_until = ds
-        con.execute(
-            "insert into ops.run_dates (ds, starts_at, ends_at, is_newest, timezone,"
-            " consent_default, crm_system, crm_entity, _run_id, known_until,"
-            " recorded_until) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                ds,
-                starts_at,
-                ends_at,
-                run.is_newest,
-                run.timezone,
-                tenant.world.consent_default,
-                record.system,
-                record.entity,
-                run.run_id,
-                known_until,
-                recorded_until,
-            ],
-        )
-
-
-def _all_loads(tenant: Tenant) -> list[Load]:
-    return Manifest(tenant.home / "raw").loads()
-
-
-def _new_loads(tenant: Tenant) -> list[Load]:
-    """Loads in the manifest that no gate has accepted yet."""
-    from strata.ingest import views
-
-    with tenant.warehouse.connection("look up accepted loads") as con:
-        known = views.accepted_ids(con)
-    return [load for load in _all_loads(tenant) if load.load_id not in known]
-
-
-def _build_ingest(tenant: Tenant, run: Run, progress: Progress) -> None:
-    from strata.ingest import views
-    from strata.ingest.land import land
-
-    def advance(ds: date) -> None:
-        _advance_world(tenant, run.of_day(ds), progress)
-
-    landing = land(
-        run,
-        tenant.world,
-        tenant.sources,
-        tenant.data,
-        progress,
-        advance if tenant.world.generated else None,
-    )
-    _keep_set_aside(run, landing.set_aside)
-    with tenant.warehouse.connection("show the new loads") as con:
-        views.create_views(
-            con,
-            "build_raw",
-            tenant.sources,
-            tenant.home / "raw",
-            _new_loads(tenant),
-            without_quarantined=False,
-        )
-
-
-def _set_aside_file(run: Run) -> Path:
-    return run.report_dir / "gates" / "ingest.set_aside.json"
-
-
-def _keep_set_aside(run: Run, found: Sequence[SetAside]) -> None:
-    """For the gate, which may be another process: files that wait where they lie."""
-    place = _set_aside_file(run)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(json.dumps([asdict(item) for item in found]), encoding="utf-8")
-
-
-def _advance_world(tenant: Tenant, run: Run, progress: Progress) -> None:
-    from strata.config.sample import SampleConfig
-    from strata.sample import advance
-
-    config = read_yaml(tenant.config_dir / "sample.yml", SampleConfig)
-    advance(
-        tenant.home / "world",
-        tenant.home / "crm" / "crm.db",
-        config,
-        run.ds,
-        lambda day: progress(f"the world reaches {day}"),
     )
 
 
@@ -404,8 +277,8 @@ def _accept_loads(tenant: Tenant, run: Run) -> int:
     """What ingest publishes: its loads in the manifest table, and raw's views."""
     from strata.ingest import views
 
-    loads = _all_loads(tenant)
-    new = _new_loads(tenant)
+    loads = building.all_loads(tenant)
+    new = building.new_loads(tenant)
     with tenant.warehouse.connection("accept loads") as con:
         con.begin()
         try:
@@ -441,200 +314,6 @@ def _accept_loads(tenant: Tenant, run: Run) -> int:
             raise
         con.execute("drop schema if exists build_raw cascade")
     return sum(e.rows for load in new for e in load.entities.values())
-
-
-def _build_features(tenant: Tenant, run: Run, progress: Progress) -> None:
-    """Some days at a time, or memory would grow with the days of the run."""
-    from strata import transform
-
-    parts = [
-        run.days[n : n + _DAYS_AT_ONCE] for n in range(0, len(run.days), _DAYS_AT_ONCE)
-    ]
-    snapshots = [s for s in _specs(tenant, "features") if s.mode == "by_ds"]
-    for number, part in enumerate(parts):
-        progress(f"features of {part[0]} to {part[-1]}")
-        with tenant.warehouse.connection("set the days to build") as con:
-            _set_run_dates(con, tenant, run, part)
-        is_last = part is parts[-1]
-        transform.build(
-            tenant, "features", snapshots_only=not is_last, again=number > 0
-        )
-        with tenant.warehouse.connection("put the days together") as con:
-            for spec in snapshots:
-                _put_together(con, spec, is_last=is_last)
-            if is_last:
-                _set_run_dates(con, tenant, run)
-
-
-def _put_together(
-    con: duckdb.DuckDBPyConnection, spec: TableSpec, *, is_last: bool
-) -> None:
-    """Keep the days just built beside those before, and at the last take all back."""
-    kept = spec.build[:-1] + '__days"'
-    if not is_last:
-        con.execute(f"create table if not exists {kept} as from {spec.build} limit 0")
-        con.execute(f"insert into {kept} by name from {spec.build}")
-    elif con.execute(
-        "select 1 from duckdb_tables() where schema_name = ? and table_name = ?",
-        [f"{BUILD_PREFIX}{spec.schema}", f"{spec.name}__days"],
-    ).fetchone():
-        con.execute(f"insert into {spec.build} by name from {kept}")
-        con.execute(f"drop table {kept}")
-
-
-def _build_with_dbt(stage: str) -> Callable[[Tenant, Run, Progress], None]:
-    def built(tenant: Tenant, run: Run, progress: Progress) -> None:
-        from strata import transform
-
-        if stage == "staging":
-            _show_raw(tenant)
-        transform.build(tenant, stage)
-
-    return built
-
-
-def _show_raw(tenant: Tenant) -> None:
-    """Raw's views anew: a row released from quarantine, or a moved home, shows."""
-    from strata.ingest import views
-
-    with tenant.warehouse.connection("show raw") as con:
-        accepted = views.accepted_ids(con)
-        views.create_views(
-            con,
-            "raw",
-            tenant.sources,
-            tenant.home / "raw",
-            [load for load in _all_loads(tenant) if load.load_id in accepted],
-            without_quarantined=True,
-        )
-
-
-def _build_identity(tenant: Tenant, run: Run, progress: Progress) -> None:
-    from strata.config.identity import IdentityConfig
-    from strata.identity import resolve_days
-
-    config = read_yaml(tenant.config_dir / "identity.yml", IdentityConfig)
-    with tenant.warehouse.connection("resolve identities") as con:
-        found = resolve_days(con, run, config)
-    place = _identity_file(run)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(json.dumps(asdict(found)), encoding="utf-8")
-
-
-def _identity_file(run: Run) -> Path:
-    """What the resolution found and changed, for the gate and the evidence."""
-    return run.report_dir / "gates" / "identity.counts.json"
-
-
-def _ids_kept(run: Run, stage: str) -> list[Any]:
-    """The law of stable ids: none changes while its records stay the same."""
-    from strata.quality import law_result
-
-    if stage != "identity":
-        return []
-    found = json.loads(_identity_file(run).read_text("utf-8"))
-    told = ", ".join(f"{found[k]} {k}" for k in ("minted", "merged", "split"))
-    return [
-        law_result(
-            run,
-            stage,
-            "identity.id_map",
-            holds=found["changed_without_members"] == 0,
-            observed=f"{found['users']} users, largest of {found['largest_profile']} "
-            f"records; {told}",
-            why="no id changes while its records stay the same",
-            unexpected=found["changed_without_members"],
-            checked=found["users"],
-        )
-    ]
-
-
-def _build_segments(tenant: Tenant, run: Run, progress: Progress) -> None:
-    from strata.config.playbooks import PlaybooksConfig
-    from strata.config.tiers import TiersConfig
-    from strata.scoring import score
-
-    tiers = read_yaml(tenant.config_dir / "tiers.yml", TiersConfig)
-    playbooks = read_yaml(tenant.config_dir / "playbooks.yml", PlaybooksConfig)
-    with tenant.warehouse.connection("score") as con:
-        for ds in run.days:
-            score(con, run.of_day(ds), tiers, playbooks)
-
-
-_BUILDERS: dict[str, Callable[[Tenant, Run, Progress], None]] = {
-    "ingest": _build_ingest,
-    "staging": _build_with_dbt("staging"),
-    "identity": _build_identity,
-    "features": _build_features,
-    "segments": _build_segments,
-    "publish": _build_with_dbt("publish"),
-}
-
-
-def _conservation(
-    con: duckdb.DuckDBPyConnection, tenant: Tenant, run: Run, stage: str
-) -> list[Any]:
-    """Count the stage's tables, and a gate result for each: no row lost in silence."""
-    from strata.quality import law_result
-
-    found: list[counts.TableCount] = []
-    if stage == "ingest":
-        found = counts.count_ingest(con, _new_loads(tenant))
-    elif stage == "staging":
-        accepted = _accepted(con, tenant)
-        found = counts.count_staging(con, tenant, accepted)
-    elif stage == "identity":
-        found = counts.count_identity(con, run)
-    elif stage == "features":
-        found = counts.count_features(con, run)
-    elif stage == "segments":
-        found = counts.count_segments(con, run)
-    counts.record(con, run, stage, found)
-    return [
-        law_result(
-            run,
-            stage,
-            c.table,
-            holds=c.missing == 0,
-            observed=f"{c.rows_in} in, {c.rows_out} out, {c.deduplicated} "
-            f"deduplicated, {c.quarantined} quarantined",
-            why="rows read = rows out + deduplicated + quarantined",
-            unexpected=abs(c.missing),
-            checked=c.rows_in,
-        )
-        for c in found
-    ]
-
-
-def _accepted(con: duckdb.DuckDBPyConnection, tenant: Tenant) -> list[Load]:
-    from strata.ingest import views
-
-    known = views.accepted_ids(con)
-    return [load for load in _all_loads(tenant) if load.load_id in known]
-
-
-def _files_set_aside(tenant: Tenant, run: Run, stage: str) -> list[Any]:
-    """A warning for each source file that waits where it lies."""
-    from strata.quality import law_result
-
-    place = _set_aside_file(run)
-    if stage != "ingest" or not place.exists():
-        return []
-    found = [SetAside(**item) for item in json.loads(place.read_text("utf-8"))]
-    return [
-        law_result(
-            run,
-            stage,
-            item.entity,
-            holds=False,
-            observed=f"{item.path}: {item.reason}",
-            why="a file that breaks its contract is set aside and read once mended",
-            unexpected=1,
-            checked=1,
-            severity="warn",
-        )
-        for item in found
-    ]
 
 
 def _mark_stale_days(tenant: Tenant, run: Run) -> None:

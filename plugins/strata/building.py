@@ -1,0 +1,260 @@
+"""How each stage's tables are built beside the published ones.
+
+The pipeline calls ``build_stage`` under the warehouse's lease; a builder opens and
+closes the connections that it needs, since dbt brings its own.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import date, datetime
+from pathlib import Path
+
+import duckdb
+
+from strata.config.loader import read_yaml
+from strata.dates import known_on
+from strata.ingest.manifest import Load, Manifest, SetAside
+from strata.run import Run
+from strata.tenant import Tenant
+from strata.warehouse.tables import BUILD_PREFIX, PYTHON_TABLES, TableSpec
+
+Progress = Callable[[str], None]
+_DAYS_AT_ONCE = 10
+"""Days that features build in one pass: their rows lie in memory together."""
+
+
+def build_stage(stage: str, tenant: Tenant, run: Run, progress: Progress) -> None:
+    """Build the tables of ``stage`` for the days of ``run``."""
+    _BUILDERS[stage](tenant, run, progress)
+
+
+def table_specs(tenant: Tenant, stage: str) -> list[TableSpec]:
+    if stage in PYTHON_TABLES:
+        return list(PYTHON_TABLES[stage])
+    from strata import transform
+
+    return transform.table_specs(tenant, stage)
+
+
+def set_run_dates(
+    con: duckdb.DuckDBPyConnection,
+    tenant: Tenant,
+    run: Run,
+    days: Sequence[date] | None = None,
+) -> None:
+    """Tell SQL which days to build (all of the run), and what each of them may know.
+
+    Of the newest days each knows what its own morning after did: the loads of earlier
+    days' runs, and what arrived up to then. A past day takes all that is known by now.
+    """
+    record = tenant.world.crm_record
+    row = con.execute(
+        "select max(loads.known_at) from ops.load_manifest as loads"
+        " inner join audit.runs as runs on loads._run_id = runs.run_id"
+        " where runs.ds < ?",
+        [run.days[0]],
+    ).fetchone()
+    before = row[0] if row and row[0] else datetime.min
+    con.execute("delete from ops.run_dates")
+    for ds in days or run.days:
+        starts_at, ends_at = run.of_day(ds).bounds
+        known_until, recorded_until = datetime.max, date.max
+        if run.is_newest:
+            known_until = max(known_on(ds, run.timezone), before)
+            recorded_until = ds
+        con.execute(
+            "insert into ops.run_dates (ds, starts_at, ends_at, is_newest, timezone,"
+            " consent_default, crm_system, crm_entity, _run_id, known_until,"
+            " recorded_until) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                ds,
+                starts_at,
+                ends_at,
+                run.is_newest,
+                run.timezone,
+                tenant.world.consent_default,
+                record.system,
+                record.entity,
+                run.run_id,
+                known_until,
+                recorded_until,
+            ],
+        )
+
+
+def all_loads(tenant: Tenant) -> list[Load]:
+    return Manifest(tenant.home / "raw").loads()
+
+
+def new_loads(tenant: Tenant) -> list[Load]:
+    """Loads in the manifest that no gate has accepted yet."""
+    from strata.ingest import views
+
+    with tenant.warehouse.connection("look up accepted loads") as con:
+        known = views.accepted_ids(con)
+    return [load for load in all_loads(tenant) if load.load_id not in known]
+
+
+def accepted_loads(con: duckdb.DuckDBPyConnection, tenant: Tenant) -> list[Load]:
+    from strata.ingest import views
+
+    known = views.accepted_ids(con)
+    return [load for load in all_loads(tenant) if load.load_id in known]
+
+
+def _build_ingest(tenant: Tenant, run: Run, progress: Progress) -> None:
+    from strata.ingest import views
+    from strata.ingest.land import land
+
+    def advance(ds: date) -> None:
+        _advance_world(tenant, run.of_day(ds), progress)
+
+    landing = land(
+        run,
+        tenant.world,
+        tenant.sources,
+        tenant.data,
+        progress,
+        advance if tenant.world.generated else None,
+    )
+    _keep_set_aside(run, landing.set_aside)
+    with tenant.warehouse.connection("show the new loads") as con:
+        views.create_views(
+            con,
+            "build_raw",
+            tenant.sources,
+            tenant.home / "raw",
+            new_loads(tenant),
+            without_quarantined=False,
+        )
+
+
+def set_aside_file(run: Run) -> Path:
+    return run.report_dir / "gates" / "ingest.set_aside.json"
+
+
+def _keep_set_aside(run: Run, found: Sequence[SetAside]) -> None:
+    """For the gate, which may be another process: files that wait where they lie."""
+    place = set_aside_file(run)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(json.dumps([asdict(item) for item in found]), encoding="utf-8")
+
+
+def _advance_world(tenant: Tenant, run: Run, progress: Progress) -> None:
+    from strata.config.sample import SampleConfig
+    from strata.sample import advance
+
+    config = read_yaml(tenant.config_dir / "sample.yml", SampleConfig)
+    advance(
+        tenant.home / "world",
+        tenant.home / "crm" / "crm.db",
+        config,
+        run.ds,
+        lambda day: progress(f"the world reaches {day}"),
+    )
+
+
+def _build_features(tenant: Tenant, run: Run, progress: Progress) -> None:
+    """Some days at a time, or memory would grow with the days of the run."""
+    from strata import transform
+
+    parts = [
+        run.days[n : n + _DAYS_AT_ONCE] for n in range(0, len(run.days), _DAYS_AT_ONCE)
+    ]
+    snapshots = [s for s in table_specs(tenant, "features") if s.mode == "by_ds"]
+    for number, part in enumerate(parts):
+        progress(f"features of {part[0]} to {part[-1]}")
+        with tenant.warehouse.connection("set the days to build") as con:
+            set_run_dates(con, tenant, run, part)
+        is_last = part is parts[-1]
+        transform.build(
+            tenant, "features", snapshots_only=not is_last, again=number > 0
+        )
+        with tenant.warehouse.connection("put the days together") as con:
+            for spec in snapshots:
+                _put_together(con, spec, is_last=is_last)
+            if is_last:
+                set_run_dates(con, tenant, run)
+
+
+def _put_together(
+    con: duckdb.DuckDBPyConnection, spec: TableSpec, *, is_last: bool
+) -> None:
+    """Keep the days just built beside those before, and at the last take all back."""
+    kept = spec.build[:-1] + '__days"'
+    if not is_last:
+        con.execute(f"create table if not exists {kept} as from {spec.build} limit 0")
+        con.execute(f"insert into {kept} by name from {spec.build}")
+    elif con.execute(
+        "select 1 from duckdb_tables() where schema_name = ? and table_name = ?",
+        [f"{BUILD_PREFIX}{spec.schema}", f"{spec.name}__days"],
+    ).fetchone():
+        con.execute(f"insert into {spec.build} by name from {kept}")
+        con.execute(f"drop table {kept}")
+
+
+def _build_with_dbt(stage: str) -> Callable[[Tenant, Run, Progress], None]:
+    def built(tenant: Tenant, run: Run, progress: Progress) -> None:
+        from strata import transform
+
+        if stage == "staging":
+            _show_raw(tenant)
+        transform.build(tenant, stage)
+
+    return built
+
+
+def _show_raw(tenant: Tenant) -> None:
+    """Raw's views anew: a row released from quarantine, or a moved home, shows."""
+    from strata.ingest import views
+
+    with tenant.warehouse.connection("show raw") as con:
+        accepted = views.accepted_ids(con)
+        views.create_views(
+            con,
+            "raw",
+            tenant.sources,
+            tenant.home / "raw",
+            [load for load in all_loads(tenant) if load.load_id in accepted],
+            without_quarantined=True,
+        )
+
+
+def _build_identity(tenant: Tenant, run: Run, progress: Progress) -> None:
+    from strata.config.identity import IdentityConfig
+    from strata.identity import resolve_days
+
+    config = read_yaml(tenant.config_dir / "identity.yml", IdentityConfig)
+    with tenant.warehouse.connection("resolve identities") as con:
+        found = resolve_days(con, run, config)
+    place = identity_file(run)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(json.dumps(asdict(found)), encoding="utf-8")
+
+
+def identity_file(run: Run) -> Path:
+    """What the resolution found and changed, for the gate and the evidence."""
+    return run.report_dir / "gates" / "identity.counts.json"
+
+
+def _build_segments(tenant: Tenant, run: Run, progress: Progress) -> None:
+    from strata.config.playbooks import PlaybooksConfig
+    from strata.config.tiers import TiersConfig
+    from strata.scoring import score
+
+    tiers = read_yaml(tenant.config_dir / "tiers.yml", TiersConfig)
+    playbooks = read_yaml(tenant.config_dir / "playbooks.yml", PlaybooksConfig)
+    with tenant.warehouse.connection("score") as con:
+        for ds in run.days:
+            score(con, run.of_day(ds), tiers, playbooks)
+
+
+_BUILDERS: dict[str, Callable[[Tenant, Run, Progress], None]] = {
+    "ingest": _build_ingest,
+    "staging": _build_with_dbt("staging"),
+    "identity": _build_identity,
+    "features": _build_features,
+    "segments": _build_segments,
+    "publish": _build_with_dbt("publish"),
+}

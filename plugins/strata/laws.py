@@ -1,0 +1,98 @@
+"""What a stage's gate checks beside its suites: laws that hold for every tenant."""
+
+import json
+
+import duckdb
+
+from strata import building, counts
+from strata.ingest.manifest import SetAside
+from strata.quality import GateResult, law_result
+from strata.run import Run
+from strata.tenant import Tenant
+
+
+def check(
+    con: duckdb.DuckDBPyConnection, tenant: Tenant, run: Run, stage: str
+) -> list[GateResult]:
+    """The laws of ``stage``: no row lost in silence, no id changed without cause."""
+    return [
+        *_conservation(con, tenant, run, stage),
+        *_files_set_aside(run, stage),
+        *_ids_kept(run, stage),
+    ]
+
+
+def _conservation(
+    con: duckdb.DuckDBPyConnection, tenant: Tenant, run: Run, stage: str
+) -> list[GateResult]:
+    """Count the stage's tables, and a gate result for each: no row lost in silence."""
+    found: list[counts.TableCount] = []
+    if stage == "ingest":
+        found = counts.count_ingest(con, building.new_loads(tenant))
+    elif stage == "staging":
+        accepted = building.accepted_loads(con, tenant)
+        found = counts.count_staging(con, tenant, accepted)
+    elif stage == "identity":
+        found = counts.count_identity(con, run)
+    elif stage == "features":
+        found = counts.count_features(con, run)
+    elif stage == "segments":
+        found = counts.count_segments(con, run)
+    counts.record(con, run, stage, found)
+    return [
+        law_result(
+            run,
+            stage,
+            c.table,
+            holds=c.missing == 0,
+            observed=f"{c.rows_in} in, {c.rows_out} out, {c.deduplicated} "
+            f"deduplicated, {c.quarantined} quarantined",
+            why="rows read = rows out + deduplicated + quarantined",
+            unexpected=abs(c.missing),
+            checked=c.rows_in,
+        )
+        for c in found
+    ]
+
+
+def _files_set_aside(run: Run, stage: str) -> list[GateResult]:
+    """A warning for each source file that waits where it lies."""
+    place = building.set_aside_file(run)
+    if stage != "ingest" or not place.exists():
+        return []
+    found = [SetAside(**item) for item in json.loads(place.read_text("utf-8"))]
+    return [
+        law_result(
+            run,
+            stage,
+            item.entity,
+            holds=False,
+            observed=f"{item.path}: {item.reason}",
+            why="a file that breaks its contract is set aside and read once mended",
+            unexpected=1,
+            checked=1,
+            severity="warn",
+        )
+        for item in found
+    ]
+
+
+def _ids_kept(run: Run, stage: str) -> list[GateResult]:
+    """The law of stable ids: none changes while its records stay the same."""
+    if stage != "identity":
+        return []
+    found = json.loads(building.identity_file(run).read_text("utf-8"))
+    told = ", ".join(f"{found[k]} {k}" for k in ("minted", "merged", "split"))
+    return [
+        law_result(
+            run,
+            stage,
+            "identity.id_map",
+            holds=found["changed_without_members"] == 0,
+            observed=f"{found['users']} users, largest of {found['largest_profile']} "
+            f"records; {told}",
+            why="no id changes while its records stay the same",
+            unexpected=found["changed_without_members"],
+            checked=found["users"],
+        )
+    ]

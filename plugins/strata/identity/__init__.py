@@ -1,10 +1,10 @@
 """One persistent id a person: resolution, its ledger and history, and the reasons."""
 
+from strata.identity.decisions import UnknownIdentityError
 from strata.identity.explain import (
     Card,
     Membership,
     Step,
-    UnknownIdentityError,
     resolve_id,
     show,
     why,

@@ -10,22 +10,12 @@ from typing import NamedTuple
 import duckdb
 
 from strata.config.identity import IdentityConfig, load_identity_config
+from strata.identity.decisions import Record, UnknownIdentityError
 from strata.identity.evidence import gathered
 from strata.identity.tables import STATE
 
 _END_OF_TIME = datetime(9999, 1, 1)
 _SHOWN_CHARACTERS = 8
-
-
-class Record(NamedTuple):
-    """The key of a source record."""
-
-    system: str
-    entity: str
-    record_key: str
-
-    def __str__(self) -> str:
-        return "/".join(self)
 
 
 class Value(NamedTuple):
@@ -34,10 +24,6 @@ class Value(NamedTuple):
     identifier_type: str
     value_hash: str
     period: int
-
-
-class UnknownIdentityError(LookupError):
-    """No record or user goes by the name that was asked for."""
 
 
 @dataclass(frozen=True)
@@ -362,12 +348,7 @@ def _record(con: duckdb.DuckDBPyConnection, name: str) -> Record:
     """The record of that name, or the anchor of that id."""
     if "/" not in name:
         return _anchor(con, name)
-    parts = name.split("/", 2)
-    if len(parts) < 3:
-        raise UnknownIdentityError(
-            f"{name} is no record: write system/entity/record_key, or an id"
-        )
-    return Record(*parts)
+    return Record.named(name)
 
 
 def _current_id(con: duckdb.DuckDBPyConnection, record: Record) -> str | None:

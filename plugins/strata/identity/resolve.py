@@ -19,6 +19,7 @@ from strata.identity.partition import (
     weigh,
 )
 from strata.identity.tables import BUILD, STATE, TABLES
+from strata.identity.withheld import moment_of, withheld
 from strata.run import Run
 
 _EDGES = """
@@ -203,12 +204,15 @@ def resolve_days(
         for ds in run.days:
             con.execute(_KNOWN, {"ds": ds})
             state = BUILD if found else STATE
+            evidence = withheld(
+                con, config, "temp.identity_known", moment_of(con, run.of_day(ds))
+            )
             found.append(
                 resolve(
                     con,
                     run.of_day(ds),
-                    config,
-                    "temp.identity_known",
+                    evidence.config,
+                    evidence.source,
                     state,
                     is_last=ds == run.ds,
                 )

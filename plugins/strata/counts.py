@@ -8,6 +8,7 @@ import duckdb
 from strata.ingest.manifest import Load
 from strata.run import Run
 from strata.tenant import Tenant
+from strata.warehouse.tables import BUILD_PREFIX, STAGE_SCHEMAS
 
 
 @dataclass(frozen=True)
@@ -53,14 +54,17 @@ def count_ingest(
 
 
 def count_staging(
-    con: duckdb.DuckDBPyConnection, tenant: Tenant, loads: Sequence[Load]
+    con: duckdb.DuckDBPyConnection,
+    tenant: Tenant,
+    loads: Sequence[Load],
+    prefix: str = BUILD_PREFIX,
 ) -> list[TableCount]:
     """Every staged entity against the manifest, over all of its loads."""
     found = []
     for system, config in tenant.sources.systems.items():
         for name in config.entities:
             table = f"stg_{system}__{name}"
-            schema = _schema_of(con, table)
+            schema = _schema_of(con, table, prefix)
             mine = [
                 load
                 for load in loads
@@ -76,7 +80,7 @@ def count_staging(
             found.append(
                 TableCount(
                     "staging",
-                    f"{schema.removeprefix('build_')}.{table}",
+                    f"{schema.removeprefix(prefix)}.{table}",
                     rows_in=rows_in,
                     rows_out=rows_out,
                     deduplicated=versions - rows_out,
@@ -201,11 +205,11 @@ def _held(
     )
 
 
-def _schema_of(con: duckdb.DuckDBPyConnection, table: str) -> str:
+def _schema_of(con: duckdb.DuckDBPyConnection, table: str, prefix: str) -> str:
     row = con.execute(
         "select table_schema from information_schema.tables where table_name = ?"
-        " and table_schema in ('build_staging', 'build_pii')",
-        [table],
+        " and list_contains(?, table_schema)",
+        [table, [f"{prefix}{schema}" for schema in STAGE_SCHEMAS["staging"]]],
     ).fetchone()
     if row is None:
         raise LookupError(

@@ -4,7 +4,7 @@ import json
 
 import duckdb
 
-from strata import building, counts
+from strata import building, carrying, counts
 from strata.ingest.manifest import SetAside
 from strata.quality import GateResult, law_result
 from strata.run import Run
@@ -16,6 +16,7 @@ def check(
 ) -> list[GateResult]:
     """The laws of ``stage``: no row lost in silence, no id changed without cause."""
     return [
+        *carrying.check(con, run, stage),
         *_conservation(con, tenant, run, stage),
         *_files_set_aside(run, stage),
         *_ids_kept(run, stage),
@@ -31,7 +32,9 @@ def _conservation(
         found = counts.count_ingest(con, building.new_loads(tenant))
     elif stage == "staging":
         accepted = building.accepted_loads(con, tenant)
-        found = counts.count_staging(con, tenant, accepted)
+        decision = carrying.decided(run, stage)
+        prefix = "" if decision and decision.carried_from else "build_"
+        found = counts.count_staging(con, tenant, accepted, prefix)
     elif stage == "identity":
         found = counts.count_identity(con, run)
     elif stage == "features":

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import duckdb
 
-from strata import building, clock, laws, runs, secrets
+from strata import building, carrying, clock, laws, runs, secrets
 from strata.building import Progress
 from strata.config.loader import read_yaml
 from strata.ingest.manifest import manifest_hash
@@ -72,6 +72,10 @@ def build(tenant: Tenant, run_id: str, stage: str, progress: Progress = _quiet) 
         if _is_done(tenant, run, stage):
             return
         tenant.warehouse.start_build(stage)
+        if stage in carrying.STAGES:
+            decision = carrying.decide(tenant, run, stage)
+            if decision.carried_from is not None:
+                return
         building.build_stage(stage, tenant, run, progress)
 
 
@@ -106,7 +110,10 @@ def promote(tenant: Tenant, run_id: str, stage: str) -> int:
             return 0
         if stage == "ingest":
             return _accept_loads(tenant, run)
+        if (before := _carried_from(run, stage)) is not None:
+            return carrying.publish(tenant, run, stage, before)
         done = tenant.warehouse.promote(stage, run, building.table_specs(tenant, stage))
+        carrying.remember(tenant, run, stage)
         if stage == "features":
             _mark_stale_days(tenant, run)
         return sum(p.rows for p in done)
@@ -260,8 +267,16 @@ def _is_done(tenant: Tenant, run: Run, stage: str) -> bool:
     return tenant.warehouse.is_published(stage, run)
 
 
+def _carried_from(run: Run, stage: str) -> str | None:
+    """The run whose tables of the stage stand for this one."""
+    decision = carrying.decided(run, stage)
+    return decision.carried_from if decision else None
+
+
 def _tables_to_check(tenant: Tenant, run: Run, stage: str) -> list[str] | None:
-    """For ingest the entities that brought something; otherwise every suite."""
+    """Of ingest the entities that brought something, of what is carried over none."""
+    if _carried_from(run, stage) is not None:
+        return []
     if stage != "ingest":
         return None
     return sorted(

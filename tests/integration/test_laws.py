@@ -4,13 +4,14 @@ import csv
 import gzip
 import json
 import shutil
+from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
 import pytest
 import yaml
-from strata import pipeline
+from strata import carrying, pipeline, runs
 from strata.quality import GateFailed, release, waive
 from strata.report import summarise
 from strata.tenant import Tenant
@@ -119,6 +120,89 @@ def test_the_same_day_again_changes_and_sends_nothing(tenant: Tenant) -> None:
         sync = summarise(con, run_id).to_json()["sync"]["crm"]
     assert (sync["created"], sync["updated"], sync["cleared"]) == (0, 0, 0)
     assert sync["unchanged"] > 50
+    carried = rows(
+        tenant,
+        "select count(distinct fingerprint), count(inputs) from audit.publications"
+        " where stage = 'staging'",
+    )
+    assert carried == [(1, 2)], "staging stands under the name of both runs"
+    told = rows(
+        tenant,
+        "select observed from audit.gate_results where run_id = ? and stage = 'staging'"
+        " and table_name = 'staging'",
+        run_id,
+    )
+    assert told[0][0].startswith("as run ")
+
+
+def _release_a_row(tenant: Tenant) -> None:
+    release_one = (
+        "update quarantine.rows set status = 'released' where load_id = (select"
+        " min(load_id) from quarantine.rows where status = 'held')"
+    )
+    rows(tenant, release_one)
+
+
+def _waive_a_rule(tenant: Tenant) -> None:
+    rows(
+        tenant,
+        "update audit.gate_results set waiver_id = 'w1' where stage = 'staging'",
+    )
+
+
+def _edit_a_table(tenant: Tenant) -> None:
+    rows(tenant, "update staging.events set value = coalesce(value, 0) + 1")
+
+
+def _drop_a_table(tenant: Tenant) -> None:
+    rows(tenant, "drop table staging.touches")
+
+
+def _lose_a_load(tenant: Tenant) -> None:
+    rows(
+        tenant,
+        "delete from ops.load_manifest where load_id = (select min(load_id)"
+        " from ops.load_manifest where system = 'pos')",
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "is_altered"),
+    [
+        (_release_a_row, False),
+        (_waive_a_rule, False),
+        (_lose_a_load, False),
+        (_edit_a_table, True),
+        (_drop_a_table, True),
+    ],
+)
+def test_staging_is_built_anew_where_anything_it_stands_on_has_changed(
+    tenant: Tenant, change: Callable[[Tenant], None], is_altered: bool
+) -> None:
+    run = runs.get_run(tenant, last_run(tenant))
+    assert carrying.decide(tenant, run, "staging").carried_from == run.run_id
+
+    change(tenant)
+    found = carrying.decide(tenant, run, "staging")
+
+    assert found.carried_from is None
+    assert (found.altered_since == run.run_id) is is_altered
+
+
+def test_staging_is_built_anew_by_other_rules_or_another_key(
+    tenant: Tenant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = runs.get_run(tenant, last_run(tenant))
+    edited = small_project(tmp_path / "edited")
+    same = Tenant("sample", root=edited, state=tenant.state)
+    assert carrying.decide(same, run, "staging").carried_from == run.run_id
+    path = edited / "config" / "identity.yml"
+    path.write_text(path.read_text("utf-8") + "\n# another rule\n", "utf-8")
+    other = Tenant("sample", root=edited, state=tenant.state)
+
+    assert carrying.decide(other, run, "staging").carried_from is None
+    monkeypatch.setenv("STRATA_PSEUDONYM_KEY", "b" * 64)
+    assert carrying.decide(tenant, run, "staging").carried_from is None
 
 
 def test_a_fresh_home_over_the_same_raw_gives_the_same_tables(

@@ -356,7 +356,7 @@ def test_a_stopped_run_says_first_what_stopped_it(con, home):
     check(con, "identity", "failed", why="a shared value is no person", owner="id team")
     check(con, "staging", "warned", why="mails are often missing")
     con.execute(
-        "insert into audit.publications values ('staging', ?, ?, 'f', 7, true, null)",
+        "insert into audit.publications values ('staging', ?, ?, 'f', 7, true, null, null)",
         [TODAY, RUN_ID],
     )
 

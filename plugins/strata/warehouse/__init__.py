@@ -1,6 +1,13 @@
 """The store of a tenant: build schemas, one-transaction publication, state, lease."""
 
-from strata.warehouse.duck import DuckDBWarehouse, fingerprint
+from strata.warehouse.duck import DuckDBWarehouse, fingerprint, published_content
 from strata.warehouse.tables import STAGE_SCHEMAS, STAGES, TableSpec
 
-__all__ = ["STAGES", "STAGE_SCHEMAS", "DuckDBWarehouse", "TableSpec", "fingerprint"]
+__all__ = [
+    "STAGES",
+    "STAGE_SCHEMAS",
+    "DuckDBWarehouse",
+    "TableSpec",
+    "fingerprint",
+    "published_content",
+]

@@ -211,7 +211,6 @@ def _forget(con: duckdb.DuckDBPyConnection, stage: str, run: Run) -> None:
 def _record(
     con: duckdb.DuckDBPyConnection, stage: str, run: Run, done: Sequence[Promotion]
 ) -> None:
-    content = "\n".join(f"{p.table} {p.rows} {p.fingerprint}" for p in done)
     con.execute(
         "insert into audit.publications"
         " (stage, ds, run_id, fingerprint, rows, is_newest, _published_at)"
@@ -220,12 +219,34 @@ def _record(
             stage,
             run.ds,
             run.run_id,
-            hashlib.sha256(content.encode()).hexdigest(),
+            _together(done),
             sum(p.rows for p in done),
             run.is_newest,
             clock.now_naive(),
         ],
     )
+
+
+def _together(done: Sequence[Promotion]) -> str:
+    content = "\n".join(f"{p.table} {p.rows} {p.fingerprint}" for p in done)
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def published_content(
+    con: duckdb.DuckDBPyConnection, tables: Sequence[TableSpec]
+) -> tuple[int, str]:
+    """Rows that stand published of ``tables`` and the hash of their content.
+
+    For tables that are replaced as a whole it is the hash in ``audit.publications``.
+    Raises ``ValueError`` where one is missing.
+    """
+    found = [
+        Promotion(
+            f"{spec.schema}.{spec.name}", *fingerprint(con, spec.schema, spec.name)
+        )
+        for spec in tables
+    ]
+    return sum(p.rows for p in found), _together(found)
 
 
 def _columns(

@@ -1,5 +1,6 @@
 """One persistent id a person: resolution, its ledger and history, and the reasons."""
 
+from strata.identity.counts import IdentityCounts
 from strata.identity.decisions import UnknownIdentityError
 from strata.identity.explain import (
     Card,
@@ -9,7 +10,7 @@ from strata.identity.explain import (
     show,
     why,
 )
-from strata.identity.resolve import IdentityCounts, resolve, resolve_days
+from strata.identity.resolve import resolve, resolve_days
 
 __all__ = [
     "Card",

@@ -23,21 +23,13 @@ EDGE_ID = """md5(concat_ws(
             links.matched_with
         ))"""
 
-# What an earlier attempt at this very day recorded is taken back.
-_BEFORE = """
+_BEFORE = f"""
     create or replace temp table identity_map_before as
-    with
-
-    earlier as (
-        select * replace (if(recorded_to >= $ds, null, recorded_to) as recorded_to)
-        from {state}.id_map
-        where recorded_from < $ds
-    )
-
     select
         *,
         recorded_to is null and effective_to is null as is_open,
-    from earlier
+    from {BUILD}.id_map
+    semi join identity_scope using (system, entity, record_key)
 """
 
 _CHANGES = """
@@ -101,8 +93,33 @@ _CHANGES = """
         or compared.old_id is distinct from compared.unified_user_id
 """
 
-_MAP = f"""
-    create or replace table {BUILD}.id_map as
+_CLOSE = f"""
+    update {BUILD}.id_map as id_map
+    set recorded_to = $ds
+    from identity_changes as changes
+    where
+        changes.was_open
+        and id_map.recorded_to is null
+        and id_map.effective_to is null
+        and id_map.system = changes.system
+        and id_map.entity = changes.entity
+        and id_map.record_key = changes.record_key
+"""
+
+_END = f"""
+    insert into {BUILD}.id_map by name
+    select
+        before.* exclude (is_open) replace (
+            $ds as effective_to, $ds as recorded_from, $run_id as _run_id
+        ),
+    from identity_map_before as before
+    semi join (from identity_changes where was_open) as changed
+        using (system, entity, record_key)
+    where before.is_open
+"""
+
+_OPEN = f"""
+    insert into {BUILD}.id_map by name
     with
 
     first_links as (
@@ -113,75 +130,37 @@ _MAP = f"""
             arg_min(
                 edge_id, (-strength, first_seen_at, right_type, right_hash)
             ) as edge_id,
-        from {BUILD}.edges
+        from identity_edges
         semi join identity_changes using (system, entity, record_key)
         where status = 'accepted' and rule = 'same_record'
         group by system, entity, record_key
-    ),
-
-    changed as (
-        select system, entity, record_key from identity_changes where was_open
-    ),
-
-    kept as (
-        select * exclude (is_open) from identity_map_before where not is_open
-        union all by name
-        select before.* exclude (is_open),
-        from identity_map_before as before
-        anti join changed using (system, entity, record_key)
-        where before.is_open
-    ),
-
-    superseded as (
-        select before.* exclude (is_open),
-        from identity_map_before as before
-        semi join changed using (system, entity, record_key)
-        where before.is_open
-    ),
-
-    opened as (
-        select
-            changes.system,
-            changes.entity,
-            changes.record_key,
-            changes.unified_user_id,
-            if(
-                changes.was_known,
-                $ds,
-                cast(
-                    changes.record_first_seen_at
-                    at time zone 'UTC' at time zone $timezone as date
-                )
-            ) as effective_from,
-            cast(null as date) as effective_to,
-            $ds as recorded_from,
-            cast(null as date) as recorded_to,
-            changes.cause,
-            if(
-                changes.cause = 'first_seen', first_links.edge_id, causes.edge_id
-            ) as edge_id,
-            $run_id as _run_id,
-        from identity_changes as changes
-        left join identity_causes as causes using (system, entity, record_key)
-        left join first_links using (system, entity, record_key)
-        where changes.is_here
-    ),
-
-    final as (
-        select * from kept
-        union all by name
-        select * replace ($ds as recorded_to) from superseded
-        union all by name
-        select
-            * replace (
-                $ds as effective_to, $ds as recorded_from, $run_id as _run_id
-            ),
-        from superseded
-        union all by name
-        select * from opened
     )
 
-    select * from final
+    select
+        changes.system,
+        changes.entity,
+        changes.record_key,
+        changes.unified_user_id,
+        if(
+            changes.was_known,
+            $ds,
+            cast(
+                changes.record_first_seen_at
+                at time zone 'UTC' at time zone $timezone as date
+            )
+        ) as effective_from,
+        cast(null as date) as effective_to,
+        $ds as recorded_from,
+        cast(null as date) as recorded_to,
+        changes.cause,
+        if(
+            changes.cause = 'first_seen', first_links.edge_id, causes.edge_id
+        ) as edge_id,
+        $run_id as _run_id,
+    from identity_changes as changes
+    left join identity_causes as causes using (system, entity, record_key)
+    left join first_links using (system, entity, record_key)
+    where changes.is_here
 """
 
 # The links of the users that gained known records today, and where each user stands.
@@ -215,22 +194,32 @@ _ANCHORS_GAINED = f"""
 """
 
 
-def compare(con: duckdb.DuckDBPyConnection, run: Run, state: str) -> None:
-    """``identity_changes``: the records that are elsewhere than ``state`` has them.
+def take_back(con: duckdb.DuckDBPyConnection, run: Run) -> None:
+    """Forget what an earlier attempt at this very day recorded."""
+    con.execute(f"delete from {BUILD}.id_map where recorded_from >= ?", [run.ds])
+    con.execute(
+        f"update {BUILD}.id_map set recorded_to = null where recorded_to >= ?", [run.ds]
+    )
+
+
+def compare(con: duckdb.DuckDBPyConnection) -> None:
+    """``identity_changes``: the records in scope that are elsewhere than before.
 
     Grain: record. Needs ``identity_people`` and ``identity_ids``.
     """
-    con.execute(_BEFORE.format(state=state), {"ds": run.ds})
+    con.execute(_BEFORE)
     con.execute(_CHANGES)
 
 
 def remember(con: duckdb.DuckDBPyConnection, run: Run) -> None:
-    """Build ``build_identity.id_map``: the history so far and what changed today.
+    """Lead ``build_identity.id_map`` on by what changed today.
 
-    Needs ``identity_changes``, and their edges in ``build_identity.edges``.
+    Needs ``identity_changes``, and the links in scope in ``identity_edges``.
     """
     _explain(con)
-    con.execute(_MAP, {"ds": run.ds, "timezone": run.timezone, "run_id": run.run_id})
+    con.execute(_CLOSE, {"ds": run.ds})
+    con.execute(_END, {"ds": run.ds, "run_id": run.run_id})
+    con.execute(_OPEN, {"ds": run.ds, "timezone": run.timezone, "run_id": run.run_id})
 
 
 def _explain(con: duckdb.DuckDBPyConnection) -> None:

@@ -13,11 +13,18 @@ import pyarrow as pa
 from strata.identity.tables import BUILD
 from strata.run import Run
 
-WORKING_TABLES = ("ledger_before", "located", "ids", "minted", "anchors")
+WORKING_TABLES = ("ledger_before", "located", "ids", "minted", "anchors", "redirects")
 
-_BEFORE = """
+# The ids whose anchors are in scope.
+_BEFORE = f"""
     create or replace temp table identity_ledger_before as
-    select * from {state}.id_ledger where minted_on < $ds
+    select ledger.*
+    from {BUILD}.id_ledger as ledger
+    semi join identity_scope as scope
+        on
+            ledger.anchor_system = scope.system
+            and ledger.anchor_entity = scope.entity
+            and ledger.anchor_record_key = scope.record_key
 """
 
 _LOCATED = """
@@ -103,8 +110,8 @@ _ALL_ANCHORS = """
     inner join identity_uses as uses using (use_no)
 """
 
-_ENTRIES = f"""
-    create or replace table {BUILD}.id_ledger as
+_REDIRECTS = f"""
+    create or replace temp table identity_redirects as
     with
 
     -- The day on which the anchor's own record went over to another id.
@@ -120,6 +127,8 @@ _ENTRIES = f"""
     targets as (
         select
             ledger.unified_user_id,
+            ledger.redirects_to as target_before,
+            ledger.redirected_on as since_before,
             case
                 when located.component is not null
                     then nullif(ids.unified_user_id, ledger.unified_user_id)
@@ -130,49 +139,47 @@ _ENTRIES = f"""
         left join identity_located as located using (unified_user_id)
         left join identity_ids as ids on located.component = ids.component
         left join left_own on ledger.unified_user_id = left_own.unified_user_id
-    ),
-
-    kept as (
-        select
-            ledger.* replace (
-                if(targets.target is null, 'active', 'redirected') as status,
-                targets.target as redirects_to,
-                if(targets.target is null, null, targets.since) as redirected_on,
-                if(
-                    ledger.redirects_to is not distinct from targets.target,
-                    ledger._run_id,
-                    $run_id
-                ) as _run_id
-            ),
-        from identity_ledger_before as ledger
-        inner join targets using (unified_user_id)
-    ),
-
-    minted as (
-        select
-            minted.unified_user_id,
-            uses.system as anchor_system,
-            uses.entity as anchor_entity,
-            uses.record_key as anchor_record_key,
-            uses.identifier_type as anchor_type,
-            uses.value_hash as anchor_hash,
-            uses.first_seen_at as anchor_first_seen_at,
-            $ds as minted_on,
-            'active' as status,
-            cast(null as varchar) as redirects_to,
-            cast(null as date) as redirected_on,
-            $run_id as _run_id,
-        from identity_minted as minted
-        inner join identity_uses as uses using (use_no)
-    ),
-
-    final as (
-        select * from kept
-        union all by name
-        select * from minted
     )
 
-    select * from final
+    select
+        unified_user_id,
+        target as redirects_to,
+        if(target is null, null, since) as redirected_on,
+        target is distinct from target_before as is_elsewhere,
+    from targets
+    where
+        target is distinct from target_before
+        or if(target is null, null, since) is distinct from since_before
+"""
+
+_REDIRECT = f"""
+    update {BUILD}.id_ledger as ledger
+    set
+        status = if(redirects.redirects_to is null, 'active', 'redirected'),
+        redirects_to = redirects.redirects_to,
+        redirected_on = redirects.redirected_on,
+        _run_id = if(redirects.is_elsewhere, $run_id, ledger._run_id)
+    from identity_redirects as redirects
+    where ledger.unified_user_id = redirects.unified_user_id
+"""
+
+_MINT = f"""
+    insert into {BUILD}.id_ledger by name
+    select
+        minted.unified_user_id,
+        uses.system as anchor_system,
+        uses.entity as anchor_entity,
+        uses.record_key as anchor_record_key,
+        uses.identifier_type as anchor_type,
+        uses.value_hash as anchor_hash,
+        uses.first_seen_at as anchor_first_seen_at,
+        $ds as minted_on,
+        'active' as status,
+        cast(null as varchar) as redirects_to,
+        cast(null as date) as redirected_on,
+        $run_id as _run_id,
+    from identity_minted as minted
+    inner join identity_uses as uses using (use_no)
 """
 
 
@@ -187,15 +194,20 @@ def user_id(namespace: str, system: str, entity: str, record_key: str) -> str:
     return "u_" + base64.b32encode(digest)[:24].decode().lower()
 
 
-def assign(con: duckdb.DuckDBPyConnection, run: Run, state: str) -> None:
-    """Give every user its id: ``identity_ids``, grain component.
+def take_back(con: duckdb.DuckDBPyConnection, run: Run) -> None:
+    """Forget the ids that an earlier attempt at this very day minted."""
+    con.execute(f"delete from {BUILD}.id_ledger where minted_on >= ?", [run.ds])
+
+
+def assign(con: duckdb.DuckDBPyConnection, run: Run) -> None:
+    """Give every user in scope its id: ``identity_ids``, grain component.
 
     It is the eldest of the ids whose anchors the component holds: minted first, then
     with the older anchor. Among equals an id that once won stays; else the anchor
     decides as it does for a new id. Where the component holds none, an id is minted
     from its oldest anchoring record, by priority among records as old.
     """
-    con.execute(_BEFORE.format(state=state), {"ds": run.ds})
+    con.execute(_BEFORE)
     con.execute(_LOCATED, {"ds": run.ds})
     con.execute(_ELDEST)
     anchors = con.execute(_ANCHORS).fetchall()
@@ -220,9 +232,11 @@ def assign(con: duckdb.DuckDBPyConnection, run: Run, state: str) -> None:
 
 
 def enter(con: duckdb.DuckDBPyConnection, run: Run) -> None:
-    """Build ``build_identity.id_ledger`` once the history of the day is built.
+    """Lead ``build_identity.id_ledger`` on once the history of the day is built.
 
     An id whose anchor is elsewhere redirects there, and is in force again as soon as
     its anchor stands apart. An id whose anchor is gone stays as it was.
     """
-    con.execute(_ENTRIES, {"ds": run.ds, "run_id": run.run_id})
+    con.execute(_REDIRECTS, {"ds": run.ds})
+    con.execute(_REDIRECT, {"run_id": run.run_id})
+    con.execute(_MINT, {"ds": run.ds, "run_id": run.run_id})

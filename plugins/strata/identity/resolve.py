@@ -1,15 +1,25 @@
 """One day of identity: from identifiers to edges, ids and their history."""
 
-from dataclasses import dataclass, fields, replace
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
+from pathlib import Path
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 
 from strata.config.identity import IdentityConfig
-from strata.identity import history, ledger
-from strata.identity.evidence import gathered, strongest_first
+from strata.identity import history, ledger, scope
+from strata.identity.counts import (
+    Changes,
+    IdentityCounts,
+    changes_of_day,
+    count_found,
+)
+from strata.identity.evidence import NO_MATCHES, gathered, strongest_first
+from strata.identity.known import days_known, evidence_given
 from strata.identity.partition import (
     Bools,
     Graph,
@@ -18,14 +28,14 @@ from strata.identity.partition import (
     suspects,
     weigh,
 )
+from strata.identity.scope import narrow, relabel, same_record, widen
 from strata.identity.tables import BUILD, STATE, TABLES
-from strata.identity.withheld import moment_of, withheld
 from strata.run import Run
 
-_EDGES = """
-    create or replace table {build}.edges as
+_EDGES = f"""
+    create or replace temp table identity_edges as
     select
-        {edge_id} as edge_id,
+        {history.EDGE_ID} as edge_id,
         uses.system,
         uses.entity,
         uses.record_key,
@@ -50,10 +60,7 @@ _EDGES = """
     inner join identity_uses as uses using (use_no)
     inner join identity_nodes as lefts on links.left_no = lefts.node_no
     left join identity_rejected as rejected using (link_no)
-    {of}
 """
-
-_OF_CHANGES = "semi join identity_changes using (system, entity, record_key)"
 
 _PEOPLE = """
     create or replace temp table identity_people as
@@ -70,157 +77,65 @@ _PEOPLE = """
     where uses.use_no = uses.stands_no
 """
 
-_COUNTS = f"""
-    with
-
-    profiles as (
-        select unified_user_id, count(*) as records
-        from {BUILD}.id_map
-        where recorded_to is null and effective_to is null
-        group by unified_user_id
-    ),
-
-    moves as (
-        select
-            old.unified_user_id as old_id,
-            new.unified_user_id as new_id,
-            new.cause,
-            count(*) as records,
-        from {BUILD}.id_map as old
-        inner join {BUILD}.id_map as new using (system, entity, record_key)
-        where
-            old.recorded_to is null
-            and old.recorded_from = $ds
-            and old.effective_to = $ds
-            and new.recorded_to is null
-            and new.recorded_from = $ds
-            and new.effective_from = $ds
-        group by all
-    ),
-
-    profiles_before as (
-        select unified_user_id, count(*) as records
-        from {BUILD}.id_map
-        where
-            recorded_to is null
-            and effective_from < $ds
-            and (effective_to is null or effective_to = $ds)
-            and not (recorded_from = $ds and cause = 'first_seen' and effective_to is null)
-        group by unified_user_id
-    ),
-
-    renamed as (
-        select 1
-        from moves
-        inner join profiles_before on moves.old_id = profiles_before.unified_user_id
-        inner join profiles on moves.new_id = profiles.unified_user_id
-        where
-            moves.records = profiles_before.records
-            and moves.records = profiles.records
-    )
-
+_RESOLUTION = f"""
+    insert into {BUILD}.resolution by name
     select
-        coalesce(sum(records), 0)::bigint,
-        coalesce(sum(records) filter (where unified_user_id is null), 0)::bigint,
-        count(unified_user_id),
-        coalesce(max(records) filter (where unified_user_id is not null), 0),
-        (select count(*) from {BUILD}.edges),
-        (select count(*) from {BUILD}.id_ledger where minted_on = $ds),
-        (
-            select count(*) from {BUILD}.id_ledger
-            where status = 'redirected' and redirected_on = $ds
-        ),
-        (select count(distinct old_id) from moves where cause = 'split'),
-        (
-            select coalesce(sum(records), 0)::bigint from moves
-            where cause = 'late_anchor'
-        ),
-        (select count(*) from renamed),
-    from profiles
+        $ds as ds,
+        $rules as rules_hash,
+        (select count(*) from {BUILD}.id_map) as history_rows,
+        (select count(*) from {BUILD}.id_ledger) as ids,
+        (select count(*) from {BUILD}.edges) as edges,
+        $run_id as _run_id,
 """
 
-
-@dataclass(frozen=True)
-class IdentityCounts:
-    """What a run found and changed. Records are source records, users their groups.
-
-    ``rejected`` counts links by the rule that rejected them; ``minted``, ``merged``
-    and ``split`` count ids: new ones, ones that began to redirect, ones that records
-    left while it stayed in use. ``changed_without_members`` counts ids that changed
-    though their records did not, and must be 0.
-    """
-
-    records: int
-    anonymous_records: int
-    users: int
-    largest_profile: int
-    edges: int
-    rejected: dict[str, int]
-    minted: int
-    merged: int
-    split: int
-    late_anchored_records: int
-    changed_without_members: int
-
-
-_KNOWN = """
-    create or replace temp table identity_known as
+_IS_WHOLE = f"""
     select
-        system,
-        entity,
-        record_key,
-        identifier_type,
-        value_hash,
-        key_version,
-        min(first_seen_at) as first_seen_at,
-        max(last_seen_at) as last_seen_at,
-        bool_or(is_own) as is_own,
-    from staging.sightings
-    where known_at <= (select known_until from ops.run_dates where ds = $ds)
-    group by all
+        ds,
+        rules_hash,
+        history_rows = (select count(*) from {BUILD}.id_map)
+        and ids = (select count(*) from {BUILD}.id_ledger)
+        and edges = (select count(*) from {BUILD}.edges)
+        and (select count(*) from {BUILD}.components) = (
+            select count(*) from {BUILD}.id_map
+            where recorded_to is null and effective_to is null
+        ) as is_whole,
+    from {BUILD}.resolution
 """
-
-_ADDED_UP = (
-    "minted",
-    "merged",
-    "split",
-    "late_anchored_records",
-    "changed_without_members",
-)
 
 
 def resolve_days(
-    con: duckdb.DuckDBPyConnection, run: Run, config: IdentityConfig
+    con: duckdb.DuckDBPyConnection,
+    run: Run,
+    config: IdentityConfig,
+    matches: str = NO_MATCHES,
 ) -> IdentityCounts:
     """Build ``build_identity.*`` for every day of ``run``, oldest first.
 
-    Each day reads the ``staging.sightings`` that it knew and the state that the day
-    before left, as if it had run alone. What changed is added up over the days.
+    Each day is resolved from the ``staging.sightings`` that it knew, less what people
+    decided to take off, from the links between records that the query ``matches``
+    gives for it (columns of ``NO_MATCHES``; it may read ``identity_day``), and from
+    the state that the day before left, as if it had run alone. Only what may have
+    changed since that day is resolved; the outcome is that of :func:`resolve` for each
+    day. What changed is added up over the days. A run that is not the newest builds a
+    copy of the state as it stands. Raises ``ValueError`` where the state is of a later
+    day than the first of ``run``.
     """
     if not run.is_newest:
-        return resolve(con, run, config)
-    found: list[IdentityCounts] = []
-    try:
-        for ds in run.days:
-            con.execute(_KNOWN, {"ds": ds})
-            state = BUILD if found else STATE
-            evidence = withheld(
-                con, config, "temp.identity_known", moment_of(con, run.of_day(ds))
-            )
-            found.append(
-                resolve(
-                    con,
-                    run.of_day(ds),
-                    evidence.config,
-                    evidence.source,
-                    state,
-                    is_last=ds == run.ds,
-                )
-            )
-    finally:
-        con.execute("drop table if exists temp.identity_known")
-    changes = {name: sum(getattr(c, name) for c in found) for name in _ADDED_UP}
-    return replace(found[-1], **changes)
+        _begin(con)
+        return count_found(con, Changes())
+    changes = Changes()
+    with _one_transaction(con), days_known(con, run, config, matches) as days:
+        for day, rules in days:
+            is_first = day.ds == run.days[0]
+            if is_first:
+                _begin(con)
+                _refuse_newer_state(con, day.ds)
+            if is_first and not _follows(con, day, config):
+                changes += _resolve_all(con, day, rules)
+            elif narrow(con, day.bounds[1], is_first):
+                changes += _resolve_scope(con, day, rules)
+        _conclude(con, run.of_day(run.ds), config)
+    return count_found(con, changes)
 
 
 def resolve(
@@ -228,48 +143,130 @@ def resolve(
     run: Run,
     config: IdentityConfig,
     source: str = "staging.identifiers",
-    state: str = STATE,
     *,
     matches: str | None = None,
-    is_last: bool = True,
 ) -> IdentityCounts:
-    """Build ``build_identity.*`` for the day of ``run``.
+    """Build ``build_identity.*`` for the day of ``run``, resolving every record.
 
     Reads the identifiers in ``source`` first seen by the end of the day, the links
-    between records in ``matches`` (``evidence.gathered``), and the ``state`` of the
-    days before; what an earlier attempt at the same day recorded is taken
-    back first. The outcome depends on these and on ``config`` alone, not on the order
-    of rows. A day that is not the last of its run builds the edges of changed records
-    alone, which its history names. A run that is not the newest builds a copy of the state as it stands.
-    Raises ``ValueError`` where the state is of a later day than ``run``.
+    between records in ``matches`` (``evidence.gathered``), and the state of the days
+    before; what an earlier attempt at the same day recorded is taken back first. The
+    outcome depends on these and on ``config`` alone, not on the order of rows. A run
+    that is not the newest builds a copy of the state as it stands. Raises
+    ``ValueError`` where the state is of a later day than ``run``.
     """
-    con.execute(f"create schema if not exists {BUILD}")
     if not run.is_newest:
-        for table in TABLES:
-            _carry_over(con, table)
-        return _counts(con, run)
-    _refuse_newer_state(con, run.ds, state)
-    with gathered(con, config, run.bounds[1], source, matches) as graph:
+        _begin(con)
+        return count_found(con, Changes())
+    with (
+        _one_transaction(con),
+        evidence_given(con, source, matches or f"({NO_MATCHES})"),
+    ):
+        _begin(con)
+        _refuse_newer_state(con, run.ds)
+        changes = _resolve_all(con, run, config)
+        _conclude(con, run, config)
+    return count_found(con, changes)
+
+
+@contextmanager
+def _one_transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """What is built while the block runs is built together or not at all."""
+    con.begin()
+    try:
+        yield
+        con.commit()
+    except BaseException:
+        con.rollback()
+        raise
+
+
+def _begin(con: duckdb.DuckDBPyConnection) -> None:
+    """Build a copy of the state, which the days then lead on."""
+    con.execute(f"create schema if not exists {BUILD}")
+    for table in TABLES:
+        con.execute(
+            f"create or replace table {BUILD}.{table} as select * from {STATE}.{table}"
+        )
+
+
+def _refuse_newer_state(con: duckdb.DuckDBPyConnection, ds: date) -> None:
+    row = con.execute(f"select max(recorded_from) from {BUILD}.id_map").fetchone()
+    if row and row[0] is not None and row[0] > ds:
+        raise ValueError(
+            f"identity is known up to {row[0]}, a run for {ds} cannot change it: "
+            "backfills go forward in time"
+        )
+
+
+def _follows(con: duckdb.DuckDBPyConnection, day: Run, config: IdentityConfig) -> bool:
+    """Whether the state is whole, of an earlier day, and made by the same rules."""
+    row = con.execute(_IS_WHOLE).fetchone()
+    return (
+        row is not None and row[0] < day.ds and row[1:] == (_rules(day, config), True)
+    )
+
+
+def _rules(run: Run, config: IdentityConfig) -> str:
+    """A hash of all that decides besides the evidence: rules, code, engine, tenant."""
+    digest = hashlib.sha256()
+    for file in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(file.read_bytes())
+    for part in (config.model_dump_json(), duckdb.__version__, run.world, run.timezone):
+        digest.update(part.encode() + b"\0")
+    return digest.hexdigest()
+
+
+def _conclude(con: duckdb.DuckDBPyConnection, run: Run, config: IdentityConfig) -> None:
+    """Say from which day and by which rules the build is, and how much it holds."""
+    con.execute(f"delete from {BUILD}.resolution")
+    con.execute(
+        _RESOLUTION,
+        {"ds": run.ds, "rules": _rules(run, config), "run_id": run.run_id},
+    )
+
+
+def _resolve_all(
+    con: duckdb.DuckDBPyConnection, run: Run, config: IdentityConfig
+) -> Changes:
+    history.take_back(con, run)
+    ledger.take_back(con, run)
+    for table in ("edges", "components"):
+        con.execute(f"delete from {BUILD}.{table}")
+    widen(con, run.bounds[1])
+    return _resolve_scope(con, run, config)
+
+
+def _resolve_scope(
+    con: duckdb.DuckDBPyConnection, run: Run, config: IdentityConfig
+) -> Changes:
+    """Resolve the records of ``identity_scope`` and lead the build on by them."""
+    until = run.bounds[1]
+    with gathered(con, config, until, "identity_scoped", "identity_matches") as graph:
         doubtful = strongest_first(con, np.flatnonzero(suspects(graph)))
         verdicts = weigh(graph, doubtful)
         try:
             _place(con, graph, verdicts)
             con.execute(_PEOPLE)
-            ledger.assign(con, run, state)
-            history.compare(con, run, state)
-            edges = _EDGES.format(
-                build=BUILD,
-                edge_id=history.EDGE_ID,
-                of="" if is_last else _OF_CHANGES,
-            )
-            con.execute(edges, {"timezone": run.timezone, "run_id": run.run_id})
+            ledger.assign(con, run)
+            history.compare(con)
+            _link(con, run)
             history.remember(con, run)
             ledger.enter(con, run)
+            relabel(con, graph, run.run_id)
+            return changes_of_day(con, run.ds)
         finally:
             _clear(con)
-    if state != BUILD:
-        _carry_over(con, "match_review")
-    return _counts(con, run)
+
+
+def _link(con: duckdb.DuckDBPyConnection, run: Run) -> None:
+    """Replace the edges of the records in scope."""
+    con.execute(_EDGES, {"timezone": run.timezone, "run_id": run.run_id})
+    con.execute(
+        f"delete from {BUILD}.edges as edges using identity_scope as scope"
+        f" where {same_record('edges', 'scope')}"
+    )
+    con.execute(f"insert into {BUILD}.edges by name from identity_edges")
 
 
 def _place(con: duckdb.DuckDBPyConnection, graph: Graph, verdicts: Verdicts) -> None:
@@ -310,37 +307,13 @@ def _carriers(graph: Graph, verdicts: Verdicts) -> Bools:
 
 
 def _clear(con: duckdb.DuckDBPyConnection) -> None:
-    for table in ("people", *ledger.WORKING_TABLES, *history.WORKING_TABLES):
+    for table in (
+        "people",
+        "edges",
+        *scope.WORKING_TABLES,
+        *ledger.WORKING_TABLES,
+        *history.WORKING_TABLES,
+    ):
         con.execute(f"drop table if exists temp.identity_{table}")
     con.unregister("identity_placed")
     con.unregister("identity_rejected")
-
-
-def _carry_over(con: duckdb.DuckDBPyConnection, table: str) -> None:
-    con.execute(
-        f"create or replace table {BUILD}.{table} as select * from {STATE}.{table}"
-    )
-
-
-def _refuse_newer_state(con: duckdb.DuckDBPyConnection, ds: date, state: str) -> None:
-    row = con.execute(f"select max(recorded_from) from {state}.id_map").fetchone()
-    if row and row[0] is not None and row[0] > ds:
-        raise ValueError(
-            f"identity is known up to {row[0]}, a run for {ds} cannot change it: "
-            "backfills go forward in time"
-        )
-
-
-def _counts(con: duckdb.DuckDBPyConnection, run: Run) -> IdentityCounts:
-    """Counted from what was built, so that they say what will be published."""
-    rejected = con.execute(
-        f"select rejected_by, count(*) from {BUILD}.edges"
-        " where status = 'rejected' group by rejected_by order by rejected_by"
-    ).fetchall()
-    row = con.execute(_COUNTS, {"ds": run.ds}).fetchone()
-    assert row is not None
-    names = [field.name for field in fields(IdentityCounts)]
-    return IdentityCounts(
-        rejected=dict(rejected),
-        **dict(zip((n for n in names if n != "rejected"), row, strict=True)),
-    )

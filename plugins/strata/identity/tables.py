@@ -7,7 +7,7 @@ import duckdb
 STATE = "identity"
 BUILD = "build_identity"
 
-# Grain, then the columns. All four are state; a run writes their full new content.
+# Grain, then the columns. All are state; a run writes their full new content.
 TABLES: Mapping[str, str] = {
     # Link of two identifier values, shown by one source record. The periods number the
     # times for which a value was in use, where its type has a window; else they are 0.
@@ -59,6 +59,27 @@ TABLES: Mapping[str, str] = {
         recorded_to date,
         cause varchar not null,
         edge_id varchar,
+        _run_id varchar not null
+    """,
+    # Source record that showed something when it was last resolved: its raw component
+    # (all that hangs together by any link, accepted or not) and a hash of what it
+    # showed. Both can be made again from staging, by resolving everything.
+    "components": """
+        system varchar not null,
+        entity varchar not null,
+        record_key varchar not null,
+        component ubigint not null,
+        evidence_hash ubigint not null,
+        _run_id varchar not null
+    """,
+    # One row: the day that the other tables are of, the rules that made them, and how
+    # many rows they then had.
+    "resolution": """
+        ds date not null,
+        rules_hash varchar not null,
+        history_rows bigint not null,
+        ids bigint not null,
+        edges bigint not null,
         _run_id varchar not null
     """,
     # Candidate pair of source records.

@@ -55,10 +55,12 @@ class TableSpec:
 
 PYTHON_TABLES: Mapping[str, tuple[TableSpec, ...]] = {
     "identity": (
+        TableSpec("identity", "components", "replace"),
         TableSpec("identity", "edges", "replace"),
         TableSpec("identity", "id_ledger", "replace"),
         TableSpec("identity", "id_map", "replace"),
         TableSpec("identity", "match_review", "replace"),
+        TableSpec("identity", "resolution", "replace"),
     ),
     "segments": (
         TableSpec("segments", "scores", "by_ds"),

@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from strata import clock, pipeline, runs, secrets
+from strata import clock, pipeline, runs, secrets, stopping
 from strata.config.loader import ConfigError
 from strata.dates import run_date
 from strata.ingest.land import IngestStoppedError
@@ -77,6 +77,7 @@ def run_step(action: str, stage: str, run_id: str) -> None:
     tenant = tenant_of_environment()
     tenant.ensure_pseudonym_key()
     _tell(stage, action, "start")
+    stopping.stop_if_told()
     done: object
     with _final_if(
         GateFailed,
@@ -210,12 +211,14 @@ def run_days(
     Days in a row are built together, up to ``DAYS_TOGETHER`` of them, to the same
     tables as one by one; ``planned`` is told how many runs that makes. Raises
     ``RunFailedError`` where a run fails, with what stopped it, and
-    ``RunInProgressError`` where another run has the tenant, as ``runs.hold`` does.
+    ``RunInProgressError`` where another run has the tenant, as ``runs.hold`` does;
+    ``StoppedError`` where SIGTERM or Ctrl-C comes and no run is begun.
     """
     tenant.check_rules()
     done: list[str] = []
     already = clock.process_seconds()
-    with runs.hold(tenant, f"runs of {min(days)} to {max(days)}", take_over=take_over):
+    purpose = f"runs of {min(days)} to {max(days)}"
+    with stopping.stoppable(), runs.hold(tenant, purpose, take_over=take_over):
         ranges = together(days, newest_published(tenant))
         planned(len(ranges))
         prepare_airflow(tenant)
@@ -223,9 +226,12 @@ def run_days(
         for task in dag.tasks:
             # The person at the terminal is told at once, and runs it again.
             task.retries = 0
+            task.on_failure_callback = [*task.on_failure_callback, _leave]
+            task.on_kill = stopping.on_kill
         _listeners.append(listener)
         try:
             for first, last in ranges:
+                stopping.stop_if_told()
                 watch = clock.Stopwatch()
                 done.append(_run_one(tenant, dag, first, last))
                 with tenant.warehouse.connection("record the fixed cost") as con:
@@ -276,12 +282,18 @@ def _run_one(tenant: Tenant, dag: Any, first: date, ds: date) -> str:
     # Both each time: the DAG's parameters keep what an earlier run in this process gave.
     since = first.isoformat() if first < ds else None
     conf = {"ds": ds.isoformat(), "since": since}
-    state = str(dag.test(run_conf=conf).state)
+    stopped: BaseException | None = None
+    try:
+        state = str(dag.test(run_conf=conf).state)
+    except (_LeftError, stopping.StoppedError) as told:
+        state, stopped = "failed", told
     run_id, stage, error = _newest(tenant)
     if run_id is not None and run_id != before:
         if state == "success":
             return run_id
         pipeline.give_up(tenant, run_id, stage or "start")
+    elif isinstance(stopped, stopping.StoppedError):
+        raise stopped
     else:
         run_id = stage = error = None
     raise RunFailedError(
@@ -290,6 +302,15 @@ def _run_one(tenant: Tenant, dag: Any, first: date, ds: date) -> str:
         error or "\n".join(_errors) or "no task said why",
         run_id,
     )
+
+
+class _LeftError(BaseException):
+    """A task has failed, and all there is to do about it is done."""
+
+
+def _leave(_: Any) -> None:
+    """Do not wait: Airflow takes a second for each task that cannot run any more."""
+    raise _LeftError
 
 
 def _newest(tenant: Tenant) -> tuple[str | None, str | None, str | None]:

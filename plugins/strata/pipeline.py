@@ -13,7 +13,7 @@ from pathlib import Path
 
 import duckdb
 
-from strata import building, carrying, clock, laws, runs, secrets
+from strata import building, carrying, clock, laws, runs, secrets, stopping
 from strata.building import Progress
 from strata.config.loader import read_yaml
 from strata.ingest.manifest import manifest_hash
@@ -39,8 +39,9 @@ def _timed(
         run = look_up(tenant, run_id)
         try:
             yield run
-        except Exception as error:
-            fail(tenant, run_id, stage, f"{type(error).__name__}: {error}")
+        except (Exception, stopping.StoppedError) as error:
+            told = stopping.cause(f"{type(error).__name__}: {error}")
+            fail(tenant, run_id, stage, told)
             raise
         finally:
             with tenant.warehouse.connection("record the time taken") as con:
@@ -237,7 +238,8 @@ def give_up(tenant: Tenant, run_id: str, stage: str) -> None:
             [run_id],
         ).fetchone()
     if row is not None:
-        fail(tenant, run_id, stage, "the process of a task ended before it could")
+        told = stopping.cause("the process of a task ended before it could")
+        fail(tenant, run_id, stage, told)
 
 
 def run_day(

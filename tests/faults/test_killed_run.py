@@ -285,16 +285,35 @@ def strata_run(
     )
 
 
-def test_a_run_killed_in_airflow_and_begun_anew_is_as_if_nobody_had(
+def strata_run_that_does(tenant: Tenant, what: str) -> subprocess.Popen[str]:
+    """``strata run`` of today, which has come to the step that says it does ``what``."""
+    lease = tenant.home / "warehouse" / "lease"
+    process = strata_run(tenant, told_to=subprocess.PIPE)
+    while what not in lease.read_text("utf-8"):
+        assert process.poll() is None, f"it ended before {what}"
+        time.sleep(0.05)
+    return process
+
+
+def test_a_run_ended_in_airflow_and_begun_anew_is_as_if_nobody_had(
     yesterday: Tenant, before: Figures, unkilled: Figures, tmp_path: Path
 ) -> None:
-    """While it lives a second command is refused; once it is dead, none is."""
+    """Told to end it says so; while it lives a second is refused, once dead none is."""
     tenant = copy_of(yesterday, tmp_path)
     lease = tenant.home / "warehouse" / "lease"
-    process = strata_run(tenant)
-    while f"features of {TODAY}" not in lease.read_text("utf-8"):
-        assert process.poll() is None, "it ended before its features"
-        time.sleep(0.05)
+
+    process = strata_run_that_does(tenant, f"staging of {TODAY}")
+    process.terminate()
+    told, _ = process.communicate()
+
+    assert process.returncode == 128 + signal.SIGTERM
+    assert "the run stopped in stage staging" in told
+    assert lease.read_text("utf-8") == ""
+    assert rows(
+        tenant, "select failed_stage, error from audit.runs where ds = ?", TODAY
+    ) == [("staging", "stopped by SIGTERM; run the day again")]
+
+    process = strata_run_that_does(tenant, f"features of {TODAY}")
     second = strata_run(tenant, told_to=subprocess.PIPE)
     told, _ = second.communicate()
     assert second.returncode == 1 and f"under way: process {process.pid} " in told
@@ -311,6 +330,7 @@ def test_a_run_killed_in_airflow_and_begun_anew_is_as_if_nobody_had(
 
     assert Figures.of(tenant) == unkilled
     assert [status for _, status in rows(tenant, RUNS, TODAY)] == [
+        "failed",
         "interrupted",
         "succeeded",
     ]

@@ -88,6 +88,7 @@ def run(
 
 
 def _run_days(tenant: Tenant, days: list[date], take_over: bool) -> None:
+    from strata import stopping
     from strata.orchestration import RunFailedError, run_days
 
     with _progress() as bar, _quietly(tenant):
@@ -102,18 +103,18 @@ def _run_days(tenant: Tenant, days: list[date], take_over: bool) -> None:
             elif state == "done":
                 bar.advance(task)
 
-        failure = None
+        failure: RunFailedError | stopping.StoppedError | None = None
         try:
             run_days(tenant, days, listen, plan, take_over=take_over)
-        except RunFailedError as error:
+        except (RunFailedError, stopping.StoppedError) as error:
             failure = error
     if failure is not None:
         said = str(failure)
-        if failure.run_id is not None:
+        if isinstance(failure, RunFailedError) and failure.run_id is not None:
             _print_summary(tenant, failure.run_id)
             said = failure.told
         errors.print(said, style="red", markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(1)
+        raise typer.Exit(stopping.exit_code(1))
     _print_summary(tenant, None)
 
 

@@ -223,11 +223,13 @@ def _show_raw(tenant: Tenant) -> None:
 
 def _build_identity(tenant: Tenant, run: Run, progress: Progress) -> None:
     from strata.config.identity import IdentityConfig
-    from strata.identity import resolve_days
+    from strata.identity import resolve_days, write_guards
 
     config = read_yaml(tenant.config_dir / "identity.yml", IdentityConfig)
     with tenant.warehouse.connection("resolve identities") as con:
         found = resolve_days(con, run, config)
+        if run.is_newest:
+            write_guards(con, run, config.guards)
     place = identity_file(run)
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text(json.dumps(asdict(found)), encoding="utf-8")

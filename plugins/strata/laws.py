@@ -1,12 +1,13 @@
 """What a stage's gate checks beside its suites: laws that hold for every tenant."""
 
 import json
+from dataclasses import replace
 
 import duckdb
 
 from strata import building, carrying, counts
 from strata.ingest.manifest import SetAside
-from strata.quality import GateResult, law_result
+from strata.quality import GateOutcome, GateResult, law_result
 from strata.run import Run
 from strata.tenant import Tenant
 
@@ -21,6 +22,24 @@ def check(
         *_files_set_aside(run, stage),
         *_ids_kept(run, stage),
     ]
+
+
+def told(con: duckdb.DuckDBPyConnection, outcome: GateOutcome) -> GateOutcome:
+    """The outcome, where a guard of identity that is broken says what is to blame."""
+    from strata.identity import guards
+
+    if outcome.stage != "identity":
+        return outcome
+    words = guards.told(con)
+    return replace(
+        outcome,
+        results=tuple(
+            replace(r, observed=words[guards.RULES[r.expectation]])
+            if r.verdict == "failed" and guards.RULES.get(r.expectation) in words
+            else r
+            for r in outcome.results
+        ),
+    )
 
 
 def _conservation(

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 import phonenumbers
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from strata.config.guards import GuardRules
 from strata.config.loader import read_yaml
 
 Form = Literal["phone", "email", "number", "token"]
@@ -60,6 +61,7 @@ class IdentityConfig(_Model):
     email: EmailRule = EmailRule()
     placeholders: tuple[str, ...] = ()
     identifiers: dict[str, IdentifierRule] = Field(min_length=1)
+    guards: GuardRules = GuardRules()
 
     @model_validator(mode="after")
     def _priorities_differ(self) -> Self:

@@ -10,6 +10,7 @@ from strata.identity.explain import (
     show,
     why,
 )
+from strata.identity.guards import write_guards
 from strata.identity.resolve import resolve, resolve_days
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     "resolve_id",
     "show",
     "why",
+    "write_guards",
 ]

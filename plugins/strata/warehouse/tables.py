@@ -61,6 +61,7 @@ PYTHON_TABLES: Mapping[str, tuple[TableSpec, ...]] = {
         TableSpec("identity", "id_map", "replace"),
         TableSpec("identity", "match_review", "replace"),
         TableSpec("identity", "resolution", "replace"),
+        TableSpec("identity", "guards", "by_ds"),
     ),
     "segments": (
         TableSpec("segments", "scores", "by_ds"),

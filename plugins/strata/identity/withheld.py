@@ -223,67 +223,6 @@ def withheld(
     )
 
 
-def touched(
-    con: duckdb.DuckDBPyConnection, source: str, before: Moment, now: Moment
-) -> str:
-    """The records whose evidence is other now than ``before``, by decision or consent.
-
-    Also all that share a value with one of them, since what a value joins may depend
-    on every one that shows it. Gives the name of a temporary table (system, entity,
-    record_key).
-    """
-    for side, moment in (("before", before), ("now", now)):
-        _take_effect(con, moment)
-        for table in ("decided", "unlinked"):
-            con.execute(
-                f"create or replace temp table identity_{table}_{side} as"
-                f" select * from identity_{table}"
-            )
-    con.execute(_TOUCHED.format(source=source))
-    return "temp.identity_touched"
-
-
-_TOUCHED = f"""
-    create or replace temp table identity_touched as
-    with
-
-    shifted as (
-        (
-            select decision_id from identity_decided_now
-            except select decision_id from identity_decided_before
-        )
-        union
-        (
-            select decision_id from identity_decided_before
-            except select decision_id from identity_decided_now
-        )
-    ),
-
-    subjects as (
-        (from identity_unlinked_now except from identity_unlinked_before)
-        union
-        (from identity_unlinked_before except from identity_unlinked_now)
-        union
-        select system, entity, record_key from {STATE}.decisions
-        semi join shifted using (decision_id)
-        union
-        select apart_system, apart_entity, apart_record_key from {STATE}.decisions
-        semi join shifted using (decision_id)
-    ),
-
-    shown as (
-        select identifier_type, value_hash, key_version from {{source}}
-        semi join subjects using (system, entity, record_key)
-        union
-        select identifier_type, value_hash, key_version from {STATE}.decision_values
-        semi join shifted using (decision_id)
-    )
-
-    select distinct system, entity, record_key from {{source}}
-    semi join shown using (identifier_type, value_hash, key_version)
-"""
-
-
 def _take_effect(con: duckdb.DuckDBPyConnection, moment: Moment) -> bool:
     """Whether anything is in force: ``identity_decided`` and ``identity_unlinked``."""
     if not _exists(con, STATE, "decisions"):

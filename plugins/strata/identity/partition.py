@@ -11,10 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from strata.config.identity import IdentifierRule
+from strata.identity import union_find
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -82,10 +81,7 @@ def components(graph: Graph, kept: Bools) -> Ints:
 
     The numbers say which nodes are together and nothing else.
     """
-    nodes = len(graph.kind)
-    left, right = graph.left[kept], graph.right[kept]
-    links = coo_array((np.ones(len(left), np.int8), (left, right)), (nodes, nodes))
-    return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)
+    return union_find.components(graph.left[kept], graph.right[kept], len(graph.kind))
 
 
 def suspects(graph: Graph) -> Bools:

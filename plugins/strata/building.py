@@ -107,16 +107,13 @@ def _build_ingest(tenant: Tenant, run: Run, progress: Progress) -> None:
     from strata.ingest import views
     from strata.ingest.land import land
 
-    def advance(ds: date) -> None:
-        _advance_world(tenant, run.of_day(ds), progress)
-
     landing = land(
         run,
         tenant.world,
         tenant.sources,
         tenant.data,
         progress,
-        advance if tenant.world.generated else None,
+        _world(tenant, run, progress).reach if tenant.world.generated else None,
     )
     _keep_set_aside(run, landing.set_aside)
     with tenant.warehouse.connection("show the new loads") as con:
@@ -141,15 +138,15 @@ def _keep_set_aside(run: Run, found: Sequence[SetAside]) -> None:
     place.write_text(json.dumps([asdict(item) for item in found]), encoding="utf-8")
 
 
-def _advance_world(tenant: Tenant, run: Run, progress: Progress) -> None:
+def _world(tenant: Tenant, run: Run, progress: Progress) -> Any:
+    """The sample world, which goes on to the end of the run day by day."""
     from strata.config.sample import SampleConfig
-    from strata.sample import advance
+    from strata.sample import World
 
-    config = read_yaml(tenant.config_dir / "sample.yml", SampleConfig)
-    advance(
+    return World(
         tenant.home / "world",
         tenant.home / "crm" / "crm.db",
-        config,
+        read_yaml(tenant.config_dir / "sample.yml", SampleConfig),
         run.ds,
         lambda day: progress(f"the world reaches {day}"),
     )

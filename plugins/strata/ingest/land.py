@@ -48,7 +48,7 @@ def land(
     sources: SourcesConfig,
     data: Path | None,
     progress: Callable[[str], None] = lambda _: None,
-    day_by_day: Callable[[date], None] | None = None,
+    day_by_day: Callable[[date], object] | None = None,
 ) -> Landing:
     """Bring what is new up to the end of ``run.ds`` into raw.
 

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from strata.sample.crm import Crm, WorldMismatchError, changes_of
 from strata.sample.entities import LANDING, TRUTH, Batch, Entity, Row
 from strata.sample.faults import VERY_LATE, as_delivered, spoil
 from strata.sample.files import parquet_bytes, write_bytes, write_rows
-from strata.sample.keys import keys
+from strata.sample.keys import Keys, keys
 from strata.sample.loyalty import points, referrals
 from strata.sample.messages import messages
 from strata.sample.opinions import meetings, reviews, surveys
@@ -34,6 +35,7 @@ from strata.sample.registers import (
 from strata.sample.sales import Sales
 from strata.sample.service import tickets
 from strata.sample.today import Memory, Today
+from strata.sample.traits import Population
 from strata.sample.truth import persons_of, told
 
 # Raise it when the same settings no longer give the same bytes.
@@ -122,6 +124,87 @@ def last_day(config: SampleConfig) -> date:
     return config.day(config.days - 1)
 
 
+class World:
+    """A sample world on its way to the end of ``until``, in as many steps as one likes.
+
+    Files go to ``<world_dir>/landing/<system>/<entity>/<YYYY-MM-DD>.<ext>`` (none
+    where a day has no rows), the truth to ``<world_dir>/truth/{persons,records,
+    faults}/``, the CRM to the SQLite database at ``crm_path``. A file under
+    ``<world_dir>/days/`` says that a day is complete; it comes last, so a killed call
+    is repeated without harm. Bytes depend on the settings and the day alone. What days
+    have in common is drawn once for all of them. ``progress`` is called after each
+    complete day. One caller at a time.
+
+    Raises ``WorldMismatchError`` where the world or the CRM was begun with other
+    settings.
+    """
+
+    def __init__(
+        self,
+        world_dir: Path,
+        crm_path: Path,
+        config: SampleConfig,
+        until: date,
+        progress: Callable[[date], None] | None = None,
+    ) -> None:
+        self._dir, self._config, self._progress = world_dir, config, progress
+        self._crm = Crm(crm_path, _claim(world_dir, config))
+        self._in_crm = {config.number(day) for day in self._crm.applied()}
+        self._last = config.number(until)
+        numbers = range(self._last + 1)
+        self._files_due = {
+            n for n in numbers if not _marker(world_dir, config, n).exists()
+        }
+        self._due = sorted(self._files_due | (set(numbers) - self._in_crm))
+        self._next = max(0, self._due[0] - _AFTERMATH) if self._due else 0
+        self._arrivals = _Arrivals()
+
+    def reach(self, day: date) -> Advance:
+        """Write all days not yet written, up to ``day`` and no further than ``until``."""
+        end = min(self._config.number(day), self._last) + 1
+        due = [n for n in self._due if self._next <= n < end]
+        written = Counter[str]()
+        for number in range(self._next, end if due else 0):
+            self._next = number + 1
+            today = self._today(number)
+            first_due = min(
+                (n for n in self._files_due if n >= number), default=self._last + 1
+            )
+            self._arrivals.add(_happenings(today, first_due - number))
+            written.update(self._write(today, self._arrivals.take(number)))
+            if number in due and self._progress is not None:
+                self._progress(today.day)
+        days = tuple(self._config.day(n) for n in due)
+        return Advance(days, dict(sorted(written.items())))
+
+    def _write(self, today: Today, rows: dict[str, list[Row]]) -> Counter[str]:
+        """Write what is due of a day; its rows where its files were due."""
+        number, changes = today.number, changes_of(today)
+        has_files = number in self._files_due
+        if has_files:
+            start = today.counts[number - 1] if number else 0
+            _write_files(self._dir, today, rows, start)
+        if number not in self._in_crm:
+            self._crm.apply(today.day, changes)
+        if not has_files:
+            return Counter()
+        summary = Counter({title: len(its_rows) for title, its_rows in rows.items()})
+        summary.update(changes.counts())
+        _write_marker(_marker(self._dir, self._config, number), summary)
+        return summary
+
+    def _today(self, number: int) -> Today:
+        everybody, all_keys, counts, memory = self._persons
+        persons = everybody.first(counts[number])
+        return Today(self._config, persons, all_keys, number, counts, memory)
+
+    @cached_property
+    def _persons(self) -> tuple[Population, Keys, list[int], Memory]:
+        everybody = population(self._config, self._last)
+        counts = sizes(self._config, self._last)
+        return everybody, keys(self._config, everybody), counts, Memory()
+
+
 def advance(
     world_dir: Path,
     crm_path: Path,
@@ -129,50 +212,8 @@ def advance(
     until: date,
     progress: Callable[[date], None] | None = None,
 ) -> Advance:
-    """Write all days not yet written, up to and including ``until``.
-
-    Files go to ``<world_dir>/landing/<system>/<entity>/<YYYY-MM-DD>.<ext>`` (none
-    where a day has no rows), the truth to ``<world_dir>/truth/{persons,records,
-    faults}/``, the CRM to the SQLite database at ``crm_path``. A file under
-    ``<world_dir>/days/`` says that a day is complete; it comes last, so a killed call
-    is repeated without harm. Bytes depend on the settings and the day alone.
-    ``progress`` is called after each complete day. One caller at a time.
-
-    Raises ``WorldMismatchError`` where the world or the CRM was begun with other
-    settings.
-    """
-    world = _claim(world_dir, config)
-    crm = Crm(crm_path, world)
-    in_crm = {config.number(day) for day in crm.applied()}
-    last = config.number(until)
-    files_due = {
-        n for n in range(last + 1) if not _marker(world_dir, config, n).exists()
-    }
-    due = sorted(files_due | (set(range(last + 1)) - in_crm))
-    if not due:
-        return Advance((), {})
-    counts, memory = sizes(config, last), Memory()
-    everybody = population(config, last)
-    all_keys = keys(config, everybody)
-    arrivals, written = _Arrivals(), Counter[str]()
-    for number in range(max(0, due[0] - _AFTERMATH), last + 1):
-        persons = everybody.first(counts[number])
-        today = Today(config, persons, all_keys, number, counts, memory)
-        first_due = min((n for n in files_due if n >= number), default=last + 1)
-        arrivals.add(_happenings(today, first_due - number))
-        rows, changes = arrivals.take(number), changes_of(today)
-        summary = Counter({title: len(its_rows) for title, its_rows in rows.items()})
-        summary.update(changes.counts())
-        if number in files_due:
-            _write_files(world_dir, today, rows, counts[number - 1] if number else 0)
-        if number not in in_crm:
-            crm.apply(today.day, changes)
-        if number in files_due:
-            _write_marker(_marker(world_dir, config, number), summary)
-            written.update(summary)
-        if number in due and progress is not None:
-            progress(today.day)
-    return Advance(tuple(config.day(n) for n in due), dict(sorted(written.items())))
+    """Bring a ``World`` to the end of ``until`` in one step."""
+    return World(world_dir, crm_path, config, until, progress).reach(until)
 
 
 def describe(world_dir: Path, config: SampleConfig) -> dict[str, Any]:

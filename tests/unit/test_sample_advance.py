@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from strata.sample import (
+    World,
     WorldMismatchError,
     advance,
     describe,
@@ -36,6 +37,27 @@ def test_bytes_do_not_depend_on_how_often_the_world_was_advanced(
     days = [day for stop in stops for day in place.advance(SMALL, SMALL.day(stop)).days]
     assert place.content() == whole
     assert days == [SMALL.day(number) for number in range(30)]
+
+
+def test_bytes_do_not_depend_on_the_steps_of_the_way(
+    tmp_path: Path, whole: dict[str, str]
+) -> None:
+    place = Place(tmp_path)
+    steps = (place.world, place.crm, SMALL, last_day(SMALL))
+    on_the_way = World(*steps)
+    reached = [on_the_way.reach(SMALL.day(n)).days for n in (0, 1, 4, 3, 29, 40)]
+    assert place.content() == whole
+    assert [len(days) for days in reached] == [1, 1, 3, 0, 25, 0]
+    assert World(*steps).reach(last_day(SMALL)).days == ()
+
+
+def test_a_day_reached_on_the_way_is_the_crm_of_that_day(tmp_path: Path) -> None:
+    place, alone = Place(tmp_path / "way"), Place(tmp_path / "alone")
+    on_the_way = World(place.world, place.crm, SMALL, last_day(SMALL))
+    on_the_way.reach(SMALL.day(2))
+    on_the_way.reach(SMALL.day(9))
+    alone.advance(SMALL, SMALL.day(9))
+    assert place.content() == alone.content()
 
 
 def test_an_early_day_does_not_depend_on_how_far_the_world_goes(

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from strata.config.sources import Entity
 from strata.ingest.files import BadFileError, check_columns, undeclared
+
+_CHUNK_ROWS = 50_000
 
 
 def columns_of(engine: Any, entity: Entity) -> list[str]:
@@ -32,47 +33,42 @@ def read(
     """Rows with ``since <= cursor < until`` as text columns, oldest first.
 
     The lower bound is closed, since a row may be committed late with the cursor's
-    last value; the caller leaves out what it has already (:func:`row_hashes`).
+    last value; the caller leaves out what it has already (:func:`row_hashes`). The
+    database itself writes each value as text, so no type is looked up or guessed.
     """
+    query = _query(entity, names, since, until)
+    listed = list(query.selected_columns.keys())
+    with engine.connect() as connection:
+        found = connection.execution_options(yield_per=_CHUNK_ROWS).execute(query)
+        for rows in found.partitions():
+            columns = zip(*rows, strict=True)
+            yield pa.table(
+                {
+                    name: pa.array(values, pa.string())
+                    for name, values in zip(listed, columns, strict=True)
+                }
+            )
+
+
+def _query(entity: Entity, names: Sequence[str], since: str | None, until: str) -> Any:
     import sqlalchemy as sa
-    from dlt.sources.sql_database import sql_table
 
-    cursor = str(entity.cursor)
     extra = undeclared(names, entity) if entity.contract.new_column == "keep" else []
+    table = sa.table(str(entity.table), *(sa.column(name) for name in names))
 
-    def only_new(query: Any, table: Any) -> Any:
-        def column(name: str) -> Any:
-            for candidate in (name, *entity.columns[name].header):
-                if candidate in table.c:
-                    return sa.cast(table.c[candidate], sa.Text).label(name)
-            return sa.cast(sa.null(), sa.Text).label(name)
-
-        listed = [column(name) for name in entity.columns]
-        listed += [sa.cast(table.c[n], sa.Text).label(f"_extra_{n}") for n in extra]
-        picked = sa.select(*listed).where(sa.cast(table.c[cursor], sa.Text) < until)
-        if since is not None:
-            picked = picked.where(sa.cast(table.c[cursor], sa.Text) >= since)
-        key = [table.c[k] for k in entity.primary_key]
-        return picked.order_by(table.c[cursor], *key)
-
-    rows = sql_table(
-        credentials=engine,
-        table=entity.table or "",
-        backend="pyarrow",
-        chunk_size=50_000,
-        query_adapter_callback=only_new,
-    )
-    for part in rows:
-        yield _as_text(part, [*entity.columns, *(f"_extra_{n}" for n in extra)])
-
-
-def _as_text(part: pa.Table, names: Sequence[str]) -> pa.Table:
     def column(name: str) -> Any:
-        if name not in part.column_names:
-            return pa.nulls(part.num_rows, pa.string())
-        return pc.cast(part.column(name), pa.string())
+        for candidate in (name, *entity.columns[name].header):
+            if candidate in table.c:
+                return sa.cast(table.c[candidate], sa.Text).label(name)
+        return sa.cast(sa.null(), sa.Text).label(name)
 
-    return pa.table({name: column(name) for name in names})
+    listed = [column(name) for name in entity.columns]
+    listed += [sa.cast(table.c[n], sa.Text).label(f"_extra_{n}") for n in extra]
+    cursor = table.c[str(entity.cursor)]
+    picked = sa.select(*listed).where(sa.cast(cursor, sa.Text) < until)
+    if since is not None:
+        picked = picked.where(sa.cast(cursor, sa.Text) >= since)
+    return picked.order_by(cursor, *(table.c[k] for k in entity.primary_key))
 
 
 def row_hashes(part: pa.Table, names: Sequence[str]) -> list[str]:

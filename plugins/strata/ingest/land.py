@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from datetime import date
 from itertools import groupby
 from pathlib import Path
@@ -66,14 +67,12 @@ def land(
     _sweep(manifest.raw, history)
     landing = Landing()
     pending: list[Pending] = []
-    days = [run]
-    if day_by_day is not None:
-        days = [run.of_day(ds) for ds in run.days]
-        for part in days[:-1]:
-            day_by_day(part.ds)
-            sql.read_databases(part, world, sources, history, pending, landing)
-        day_by_day(run.ds)
-    sql.read_databases(days[-1], world, sources, history, pending, landing)
+    days = [run] if day_by_day is None else [run.of_day(ds) for ds in run.days]
+    with closing(sql.Databases(world, sources, history)) as databases:
+        for day in days:
+            if day_by_day is not None:
+                day_by_day(day.ds)
+            databases.read(day, pending, landing)
     for name, system, entities in systems_of(world, sources):
         if system.kind == "sql":
             continue

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import chain
 
 import pyarrow as pa
 
@@ -50,8 +49,8 @@ class Pending:
 
     def follow(self, later: "Pending") -> None:
         """Add what a database had the next day."""
-        earlier, added = self.batches, later.batches
-        self.batches = lambda: chain(earlier(), added())
+        together = pa.concat_tables([*self.batches(), *later.batches()])
+        self.batches = lambda: iter([together])
         for name, rows in later.rows_by_file.items():
             self.rows_by_file[name] += rows
         self.cursor, self.cursor_rows = later.cursor, later.cursor_rows

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -23,79 +23,88 @@ from strata.ingest.pending import (
 )
 from strata.run import Run
 
-if TYPE_CHECKING:
-    from sqlalchemy import URL
 
+class Databases:
+    """The SQL systems of a world, to be read as of one day after the other.
 
-def read_databases(
-    run: Run,
-    world: WorldConfig,
-    sources: SourcesConfig,
-    history: Sequence[Load],
-    pending: list[Pending],
-    landing: Landing,
-) -> None:
-    """Add to ``pending`` what the databases have that neither it nor raw has."""
-    for name, system, entities in systems_of(world, sources):
-        if system.kind != "sql":
-            continue
-        try:
-            for entity_name in entities:
-                before = [p for p in pending if p.table == f"{name}__{entity_name}"]
-                seen = seen_of(history, name, entity_name)
-                found = _new_rows(run, name, entity_name, system, seen, before, landing)
+    What does not change meanwhile is looked up once: connections, columns, and what
+    earlier loads brought.
+    """
+
+    def __init__(
+        self, world: WorldConfig, sources: SourcesConfig, history: Sequence[Load]
+    ) -> None:
+        self._systems = [s for s in systems_of(world, sources) if s[1].kind == "sql"]
+        self._seen = {
+            (system, name): seen_of(history, system, name)
+            for system, _, entities in self._systems
+            for name in entities
+        }
+        self._engines: dict[str, Any] = {}
+        self._columns: dict[tuple[str, str], list[str] | None] = {}
+
+    def read(self, run: Run, pending: list[Pending], landing: Landing) -> None:
+        """Add to ``pending`` what the databases have that neither it nor raw has."""
+        for system, config, entities in self._systems:
+            engine = self._engine(run, system, config)
+            for name in entities:
+                columns = self._columns_of(engine, system, name, config, landing)
+                if columns is None:
+                    continue
+                before = [p for p in pending if p.table == f"{system}__{name}"]
+                known: list[EntityLoad | Pending] = [*self._seen[system, name], *before]
+                found = _new_rows(run, engine, system, name, config, columns, known)
                 if found is not None and before:
                     before[0].follow(found)
                 elif found is not None:
                     pending.append(found)
-        finally:
-            _dispose(name)
 
+    def close(self) -> None:
+        """Give the connections back."""
+        for engine in self._engines.values():
+            engine.dispose()
 
-_ENGINES: dict[str, Any] = {}
+    def _engine(self, run: Run, system: str, config: System) -> Any:
+        import sqlalchemy as sa
 
+        if system not in self._engines:
+            place = secrets.database_url(config.url, config.connection, run.home)
+            self._engines[system] = sa.create_engine(
+                place, poolclass=sa.NullPool, hide_parameters=True
+            )
+        return self._engines[system]
 
-def _engine(system: str, place: "URL") -> Any:
-    import sqlalchemy as sa
-
-    if system not in _ENGINES:
-        _ENGINES[system] = sa.create_engine(
-            place, poolclass=sa.NullPool, hide_parameters=True
-        )
-    return _ENGINES[system]
-
-
-def _dispose(system: str) -> None:
-    engine = _ENGINES.pop(system, None)
-    if engine is not None:
-        engine.dispose()
+    def _columns_of(
+        self, engine: Any, system: str, name: str, config: System, landing: Landing
+    ) -> list[str] | None:
+        """The columns of an entity's table; None where it breaks its contract."""
+        entity = config.entities[name]
+        if (system, name) not in self._columns:
+            found: list[str] | None = None
+            try:
+                found = database.columns_of(engine, entity)
+            except BadFileError as fault:
+                table = entity.table or ""
+                landing.set_aside.append(
+                    SetAside(f"{system}.{name}", table, fault.fault, fault.reason)
+                )
+            self._columns[system, name] = found
+        return self._columns[system, name]
 
 
 def _new_rows(
     run: Run,
+    engine: Any,
     system: str,
     name: str,
     config: System,
-    seen: Sequence[EntityLoad],
-    before: Sequence[Pending],
-    landing: Landing,
+    columns: Sequence[str],
+    known: Sequence[EntityLoad | Pending],
 ) -> Pending | None:
     entity = config.entities[name]
-    known: list[EntityLoad | Pending] = [*seen, *before]
     since = max((s.cursor for s in known if s.cursor), default=None)
     have = {h for s in known if s.cursor == since for h in s.cursor_rows}
-    place = secrets.database_url(config.url, config.connection, run.home)
-    engine = _engine(system, place)
     until = _local_end(run, config.timezone)
-    try:
-        columns = database.columns_of(engine, entity)
-    except BadFileError as fault:
-        aside = SetAside(
-            f"{system}.{name}", entity.table or "", fault.fault, fault.reason
-        )
-        if aside not in landing.set_aside:
-            landing.set_aside.append(aside)
-        return None
     names = list(entity.columns)
     known_at = known_text(run.days[0], run.timezone)
     parts = [
@@ -111,7 +120,7 @@ def _new_rows(
     hashes = database.row_hashes(at_cursor, names)
     if cursor == since:
         hashes = sorted({*have, *hashes})
-    first = 1 + sum(item.counted for item in before)
+    first = 1 + sum(item.counted for item in known if isinstance(item, Pending))
     stamped = _stamp(rows, names, entity, load_id_of(run, system), known_at, first)
     pending = Pending(system, name, entity, lambda: iter([stamped]))
     pending.rows_by_file = {str(entity.table): rows.num_rows}

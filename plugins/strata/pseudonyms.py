@@ -29,6 +29,7 @@ MIN_KEY_LENGTH = 16
 
 _SETTINGS_FUNCTION = "strata_pseudonym_settings"
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(?:\.[^@\s.]+)+")
+_CARD = re.compile(r"[1-9]\d{5}(?:19|20)\d\d(?:0\d|1[0-2])(?:[0-2]\d|3[01])\d{3}[\dX]")
 _NUMBER = re.compile(r"(\d+)(?:\.0+)?")
 _PHONE_CHARACTERS = re.compile(r"[\d+()./\s‐-―-]+")
 _MOBILE_LAYOUT = re.compile(r"(?:\+86|0086|86)?(1\d{10})")
@@ -69,14 +70,16 @@ class Normaliser:
             "email": _email_form(config.email),
             "number": _number,
             "token": _token,
+            "device": _device,
+            "id_card": _id_card,
         }
-        self._forms = {
-            name: forms[rule.form] for name, rule in config.identifiers.items()
-        }
-        self._denied = {
-            name: _denier(config.placeholders, rule.denylist, forms[rule.form])
-            for name, rule in config.identifiers.items()
-        }
+        self._forms: dict[str, Callable[[str], str | None]] = {}
+        self._denied: dict[str, Callable[[str], bool]] = {}
+        for name in config.identifiers:
+            rule = config.identifiers[config.type_of_values(name)]
+            assert rule.form is not None
+            form = self._forms[name] = forms[rule.form]
+            self._denied[name] = _denier(config.placeholders, rule.denylist, form)
 
     def __call__(self, identifier_type: str, value: str | None) -> str | None:
         """``value`` in its one spelling; None where it is no usable identifier.
@@ -152,6 +155,24 @@ def _email_form(rule: EmailRule) -> Callable[[str], str | None]:
 def _token(value: str) -> str | None:
     """The text itself; None for nothing and for what holds only zeros and dashes."""
     return value if value.strip("0-") else None
+
+
+def _device(value: str) -> str | None:
+    """One spelling of a device id: systems write it in either case, with separators."""
+    return _token(re.sub(r"[{}:-]", "", value).lower())
+
+
+def _id_card(value: str) -> str | None:
+    """A resident identity card: 17 digits with a date, and the check character.
+
+    GB 11643-1999; the check is ISO 7064 MOD 11-2. Cards of 15 digits are void since
+    2013.
+    """
+    text = re.sub(r"[\s-]", "", value).upper()
+    if not _CARD.fullmatch(text):
+        return None
+    weighted = sum(int(d) * 2 ** (17 - n) for n, d in enumerate(text[:17]))
+    return text if "10X98765432"[weighted % 11] == text[17] else None
 
 
 def _number(value: str) -> str | None:
@@ -249,12 +270,15 @@ def _functions(
     They are kept for the life of the process. DuckDB holds on to them only as long as
     the connection that registered them is open, and calls them for longer.
     """
-    normalise = Normaliser(IdentityConfig.model_validate_json(rules_json))
+    rules = IdentityConfig.model_validate_json(rules_json)
+    normalise = Normaliser(rules)
     settings = pseudonym(key, "settings", f"{key.version}\x1f{rules_json}")
 
     def hashed(identifier_type: str, value: str) -> str | None:
         normalised = normalise(identifier_type, value)
-        return pseudonym(key, identifier_type, normalised) if normalised else None
+        if not normalised:
+            return None
+        return pseudonym(key, rules.type_of_values(identifier_type), normalised)
 
     return (
         ("strata_pseudonym", _over_columns(hashed), 2),

@@ -10,8 +10,8 @@ from strata.identity.partition import (
     Ints,
     components,
     suspects,
-    weigh,
 )
+from strata.identity.weighing import weigh
 
 KINDS = (
     ("crm_id", IdentifierRule(form="token", strength=100, priority=1, max_values=1)),
@@ -49,6 +49,10 @@ def graph(kind: list[int], links: list[tuple[int, int]]) -> Graph:
         right=ends[:, 1],
         strength=np.array(strengths, dtype=np.int64),
         is_use=np.array([n > CONTINUITY for n in strengths], dtype=np.bool_),
+        first=np.zeros(len(links), dtype=np.int64),
+        last=np.zeros(len(links), dtype=np.int64),
+        node_first=np.zeros(len(kind), dtype=np.int64),
+        node_last=np.zeros(len(kind), dtype=np.int64),
     )
 
 

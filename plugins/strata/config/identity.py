@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 import phonenumbers
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -10,25 +10,69 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from strata.config.guards import GuardRules
 from strata.config.loader import read_yaml
 
-Form = Literal["phone", "email", "number", "token"]
+Form = Literal["phone", "email", "number", "token", "device", "id_card"]
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class IdentifierRule(_Model):
-    """How one identifier type is normalised, and what it may join."""
+def _source_entity(name: str) -> str:
+    system, _, entity = name.partition("/")
+    if not system or not entity or "/" in entity:
+        raise ValueError(f"{name!r} names no entity: write system/entity")
+    return name
 
-    form: Form
+
+SourceEntity = Annotated[str, AfterValidator(_source_entity)]
+
+
+class IdentifierRule(_Model):
+    """How one identifier type is normalised, and what it may join.
+
+    ``values_of`` names the type whose values these are: an order's contact is a phone.
+    Such a type brings a strength and a priority of its own; what the value is, and
+    what it may join, is said by the type that it names.
+    """
+
+    form: Form | None = None
+    values_of: str | None = None
     anchor: bool = True
     merges: bool = True
     strength: int = Field(ge=1, le=100)
     priority: int = Field(ge=1)
     max_users: int | None = Field(default=None, ge=1)
-    max_values: int | None = Field(default=None, ge=1)
     window_days: int | None = Field(default=None, ge=1)
+    when_shared: Literal["eldest", "nobody"] = "eldest"
+    max_values: int | None = Field(default=None, ge=1)
+    values_window_days: int | None = Field(default=None, ge=1)
+    tells_apart: bool = False
+    merged_by: tuple[SourceEntity, ...] = ()
     denylist: tuple[str, ...] = ()
+
+    @property
+    def is_telling(self) -> bool:
+        """Whether two different values of it speak for two people."""
+        return self.tells_apart or self.max_values == 1
+
+    @model_validator(mode="after")
+    def _borrows_all_or_nothing(self) -> Self:
+        if self.values_of is None:
+            if self.form is None:
+                raise ValueError(f"form is missing: one of {', '.join(get_args(Form))}")
+            return self
+        own = {"values_of", "strength", "priority"}
+        said = [
+            name
+            for name, field in type(self).model_fields.items()
+            if name not in own and getattr(self, name) != field.default
+        ]
+        if said:
+            raise ValueError(
+                f"values_of is given: {', '.join(said)} belongs to "
+                f"{self.values_of}; only strength and priority may be given here"
+            )
+        return self
 
     @model_validator(mode="after")
     def _anchors_merge(self) -> Self:
@@ -36,6 +80,15 @@ class IdentifierRule(_Model):
             raise ValueError(
                 "merges is false and anchor is true: a value that is a user by itself "
                 "could never join another; set anchor to false"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _windows_have_a_limit(self) -> Self:
+        if self.values_window_days is not None and (self.max_values or 0) < 2:
+            raise ValueError(
+                "values_window_days is given: it needs max_values of 2 or more, "
+                "the number of values within so many days"
             )
         return self
 
@@ -76,6 +129,23 @@ class IdentityConfig(_Model):
         if not any(rule.anchor for rule in self.identifiers.values()):
             raise ValueError("no identifier type is an anchor: nobody would be a user")
         return self
+
+    @model_validator(mode="after")
+    def _borrowed_types_exist(self) -> Self:
+        for name, rule in self.identifiers.items():
+            if rule.values_of is None:
+                continue
+            lender = self.identifiers.get(rule.values_of)
+            if lender is None or lender.values_of is not None:
+                raise ValueError(
+                    f"{name} has values_of {rule.values_of!r}: name an identifier type "
+                    "with a form of its own"
+                )
+        return self
+
+    def type_of_values(self, name: str) -> str:
+        """The type that says what the values of ``name`` are: mostly itself."""
+        return self.identifiers[name].values_of or name
 
 
 def identity_path() -> Path:

@@ -26,6 +26,8 @@ from datetime import datetime
 import duckdb
 import numpy as np
 import pyarrow as pa
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from strata.config.identity import IdentityConfig
 from strata.identity.partition import CONTINUITY, Graph, Ints
@@ -35,18 +37,59 @@ _SEEN = """
     create or replace temp table identity_seen as
     with
 
-    seen as (
+    -- What is shown under a name of its own, like an order's contact, is a value of the
+    -- type that it is lent from: a phone.
+    shown as (
         select
-            identifiers.* replace (greatest(
+            identifiers.system,
+            identifiers.entity,
+            identifiers.record_key,
+            rules.value_type as identifier_type,
+            identifiers.value_hash,
+            identifiers.key_version,
+            identifiers.first_seen_at,
+            greatest(
                 identifiers.first_seen_at, least(identifiers.last_seen_at, $until)
-            ) as last_seen_at),
+            ) as last_seen_at,
+            identifiers.is_own,
             rules.kind,
             rules.priority,
             rules.strength,
             rules.window_days,
+            rules.is_lent,
+            coalesce(
+                list_contains(
+                    rules.merged_by,
+                    concat_ws('/', identifiers.system, identifiers.entity)
+                ),
+                false
+            ) as is_merger,
         from {source} as identifiers
         inner join identity_rules as rules using (identifier_type)
         where identifiers.first_seen_at < $until
+    ),
+
+    seen as (
+        select * exclude (is_lent) from shown where not is_lent
+        union all by name
+        select
+            system,
+            entity,
+            record_key,
+            identifier_type,
+            value_hash,
+            key_version,
+            min(first_seen_at) as first_seen_at,
+            max(last_seen_at) as last_seen_at,
+            bool_or(is_own) as is_own,
+            any_value(kind) as kind,
+            min(priority) as priority,
+            max(strength) as strength,
+            any_value(window_days) as window_days,
+            any_value(is_merger) as is_merger,
+        from shown
+        where is_lent
+        group by system, entity, record_key, identifier_type, value_hash, key_version
     ),
 
     silences as (
@@ -88,6 +131,8 @@ _NODES = """
             key_version,
             period,
             any_value(kind) as kind,
+            min(first_seen_at) as first_seen_at,
+            max(last_seen_at) as last_seen_at,
             row_number() over () - 1 as node_no,
         from identity_seen
         group by identifier_type, value_hash, key_version, period
@@ -141,7 +186,10 @@ _LINKS = """
             stands.node_no as left_no,
             uses.node_no as right_no,
             least(uses.strength, stands.strength) as strength,
-            true as is_use,
+            not (
+                uses.is_merger and uses.identifier_type = stands.identifier_type
+            ) as is_use,
+            not is_use as is_merged,
             uses.first_seen_at,
             uses.last_seen_at,
         from identity_uses as uses
@@ -166,6 +214,7 @@ _LINKS = """
             later.node_no as right_no,
             $continuity as strength,
             false as is_use,
+            false as is_merged,
             uses.first_seen_at,
             uses.last_seen_at,
         from began
@@ -184,6 +233,7 @@ _LINKS = """
             rights.node_no as right_no,
             matches.strength,
             false as is_use,
+            false as is_merged,
             matches.first_seen_at,
             matches.first_seen_at as last_seen_at,
             concat_ws('/', lefts.system, lefts.entity, lefts.record_key)
@@ -290,15 +340,34 @@ def strongest_first(con: duckdb.DuckDBPyConnection, links: Ints) -> Ints:
 
 
 def _rules(config: IdentityConfig) -> pa.Table:
-    kinds = pa.schema(
-        [("identifier_type", pa.string())]
-        + [(n, pa.int32()) for n in ("kind", "priority", "strength", "window_days")]
+    columns = pa.schema(
+        [
+            ("identifier_type", pa.string()),
+            ("value_type", pa.string()),
+            ("is_lent", pa.bool_()),
+            ("merged_by", pa.list_(pa.string())),
+            *((n, pa.int32()) for n in ("kind", "priority", "strength", "window_days")),
+        ]
     )
-    rows = [
-        rule.model_dump() | {"identifier_type": name, "kind": kind}
-        for kind, (name, rule) in enumerate(config.identifiers.items())
-    ]
-    return pa.Table.from_pylist(rows, kinds)
+    kinds = {name: kind for kind, name in enumerate(config.identifiers)}
+    lent = {rule.values_of for rule in config.identifiers.values()}
+    rows = []
+    for name, rule in config.identifiers.items():
+        value_type = config.type_of_values(name)
+        values = config.identifiers[value_type]
+        rows.append(
+            {
+                "identifier_type": name,
+                "value_type": value_type,
+                "is_lent": value_type in lent,
+                "merged_by": values.merged_by,
+                "kind": kinds[value_type],
+                "priority": rule.priority,
+                "strength": rule.strength,
+                "window_days": values.window_days,
+            }
+        )
+    return pa.Table.from_pylist(rows, columns)
 
 
 def _refuse_unknown_types(con: duckdb.DuckDBPyConnection, source: str) -> None:
@@ -316,18 +385,41 @@ def _refuse_unknown_types(con: duckdb.DuckDBPyConnection, source: str) -> None:
 
 def _graph(con: duckdb.DuckDBPyConnection, config: IdentityConfig) -> Graph:
     nodes = con.execute(
-        "select kind, value_no from identity_nodes order by node_no"
+        "select kind, value_no, epoch(first_seen_at)::bigint // 86400 as first_day,"
+        " epoch(last_seen_at)::bigint // 86400 as last_day"
+        " from identity_nodes order by node_no"
     ).fetchnumpy()
     links = con.execute(
-        "select left_no, right_no, strength, is_use from identity_links"
-        " order by link_no"
+        "select left_no, right_no, strength, is_use, is_merged,"
+        " epoch(first_seen_at)::bigint // 86400 as first_day,"
+        " epoch(last_seen_at)::bigint // 86400 as last_day"
+        " from identity_links order by link_no"
     ).fetchnumpy()
+
+    def numbers(values: object) -> Ints:
+        return np.asarray(values, dtype=np.int64)
+
+    left, right = numbers(links["left_no"]), numbers(links["right_no"])
+    merged = np.asarray(links["is_merged"], dtype=np.bool_)
     return Graph(
         kinds=tuple(config.identifiers.items()),
-        kind=np.asarray(nodes["kind"], dtype=np.int64),
-        value=np.asarray(nodes["value_no"], dtype=np.int64),
-        left=np.asarray(links["left_no"], dtype=np.int64),
-        right=np.asarray(links["right_no"], dtype=np.int64),
-        strength=np.asarray(links["strength"], dtype=np.int64),
+        kind=numbers(nodes["kind"]),
+        value=_merged(numbers(nodes["value_no"]), left[merged], right[merged]),
+        left=left,
+        right=right,
+        strength=numbers(links["strength"]),
         is_use=np.asarray(links["is_use"], dtype=np.bool_),
+        first=numbers(links["first_day"]),
+        last=numbers(links["last_day"]),
+        node_first=numbers(nodes["first_day"]),
+        node_last=numbers(nodes["last_day"]),
     )
+
+
+def _merged(value: Ints, left: Ints, right: Ints) -> Ints:
+    """The value of each node, one for those that their source has merged."""
+    if not len(left):
+        return value
+    ends = (np.ones(len(left), np.int8), (value[left], value[right]))
+    whole = coo_array(ends, (len(value), len(value)))
+    return np.asarray(connected_components(whole, directed=False)[1], np.int64)[value]

@@ -26,10 +26,10 @@ from strata.identity.partition import (
     Verdicts,
     components,
     suspects,
-    weigh,
 )
 from strata.identity.scope import narrow, relabel, same_record, widen
 from strata.identity.tables import BUILD, STATE, TABLES
+from strata.identity.weighing import weigh
 from strata.run import Run
 
 _EDGES = f"""

@@ -1,0 +1,289 @@
+"""Links that might break a limit, weighed one by one, strong ones first.
+
+The verdict on a link depends on its raw component alone: on the links that hang
+together with it, accepted or not. So a component can be weighed apart from all others,
+and again whenever something new touches it.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import combinations
+
+import numpy as np
+
+from strata.identity.partition import UNLIMITED, Graph, Ints, Verdicts
+
+Span = tuple[int, int]
+Values = dict[int, set[int]]
+
+
+def weigh(graph: Graph, links: Ints) -> Verdicts:
+    """Accept or reject ``links``, given in order, strongest first.
+
+    Strengths come in turns, and kinds that may not merge users last, when all users are
+    made. When a value's turn comes, all who use it are looked at together:
+
+    - where more users had it at one time than its kind may (``max_users``), it is
+      public: all its links are rejected;
+    - where its kind yields when it is shared (``when_shared: nobody``) and two of its
+      users differ in a value that tells people apart, nobody can say whose it is: its
+      links of this turn are rejected (``shared``), and if this is its first turn, the
+      value is public.
+
+    Else a link is rejected where the user it would make has too many values of a kind
+    (``max_values``), or where its kind may not merge users and both ends belong to one
+    (``merges``).
+    """
+    scale = _Scale(graph, links)
+    rejected: dict[int, str] = {}
+    turns = graph.turn[links]
+    for turn in np.unique(turns)[::-1].tolist():
+        scale.judge(turn)
+        its = links[turns == turn]
+        for link, left, right, is_use in zip(
+            its.tolist(),
+            graph.left[its].tolist(),
+            graph.right[its].tolist(),
+            graph.is_use[its].tolist(),
+            strict=True,
+        ):
+            reason = scale.join(left, right, is_use=is_use)
+            if reason is not None:
+                rejected[link] = reason
+    return Verdicts(rejected, set(scale.public))
+
+
+class _Uses:
+    """Who uses the values that may be shared too widely, by value and turn."""
+
+    def __init__(self, graph: Graph, links: Ints) -> None:
+        limited = graph.yielding | (graph.limit("max_users") < UNLIMITED)
+        links = links[graph.is_use[links] & limited[graph.kind[graph.right[links]]]]
+        links = links[np.argsort(graph.right[links], kind="stable")]
+        values, counts = np.unique(graph.right[links], return_counts=True)
+        ends = np.cumsum(counts)
+        self._slice = {
+            value: slice(start, end)
+            for value, start, end in zip(
+                values.tolist(), (ends - counts).tolist(), ends.tolist(), strict=True
+            )
+        }
+        self._turn, self._right = graph.turn[links], graph.right[links]
+        self._left = graph.left[links].tolist()
+        self._days = list(
+            zip(graph.first[links].tolist(), graph.last[links].tolist(), strict=True)
+        )
+
+    def values(self, turn: int) -> list[int]:
+        """The values that have users of this turn."""
+        found: list[int] = np.unique(self._right[self._turn == turn]).tolist()
+        return found
+
+    def users(self, value: int, turn: int) -> set[int]:
+        """The nodes that use a value with the strength of this turn."""
+        its = self._slice[value]
+        return {
+            left
+            for left, at in zip(self._left[its], self._turn[its].tolist(), strict=True)
+            if at == turn
+        }
+
+    def times(self, value: int) -> list[tuple[int, Span]]:
+        """Every use of a value, of any turn: the node, first and last day."""
+        its = self._slice[value]
+        return list(zip(self._left[its], self._days[its], strict=True))
+
+
+class _Scale:
+    """Union-find that knows what each user holds."""
+
+    def __init__(self, graph: Graph, links: Ints) -> None:
+        self._kinds = graph.kinds
+        nodes = np.union1d(graph.left[links], graph.right[links])
+        kinds, values = graph.kind[nodes].tolist(), graph.value[nodes].tolist()
+        names = nodes.tolist()
+        self._kind = dict(zip(names, kinds, strict=True))
+        self._parent = {node: node for node in names}
+        self._size = dict.fromkeys(names, 1)
+        self._anchored = {n: self._kinds[k][1].anchor for n, k in self._kind.items()}
+        is_held = [rule.max_values is not None for _, rule in self._kinds]
+        self._held: dict[int, Values] = {
+            node: {kind: {value}} if is_held[kind] else {}
+            for node, kind, value in zip(names, kinds, values, strict=True)
+        }
+        self._shown = _shown(graph, links, nodes)
+        self._span = _spans(graph, nodes)
+        self._uses = _Uses(graph, links)
+        self._judged: set[int] = set()
+        self._shared: set[int] = set()
+        self.public: dict[int, str] = {}
+
+    def judge(self, turn: int) -> None:
+        """Find the values that are public, or shared by the users of this turn."""
+        self._shared = set()
+        for value in self._uses.values(turn):
+            if value in self.public:
+                continue
+            is_first = value not in self._judged
+            self._judged.add(value)
+            if is_first and self._has_too_many_users(value):
+                self.public[value] = "max_users"
+            elif self._is_shared(value, turn):
+                self._shared.add(value)
+                if is_first:
+                    self.public[value] = "shared"
+
+    def join(self, left: int, right: int, *, is_use: bool) -> str | None:
+        """Make one user of two, or say which rule forbids it."""
+        for node in (left, right):
+            if node in self.public:
+                return f"{self.public[node]}:{self._name(node)}"
+        if is_use and right in self._shared:
+            return f"shared:{self._name(right)}"
+        one, other = self._root(left), self._root(right)
+        if one == other:
+            return None
+        reason = self._attaches_only(left, right, one, other) or self._too_many(
+            one, other
+        )
+        if reason is None:
+            self._unite(one, other)
+        return reason
+
+    def _has_too_many_users(self, value: int) -> bool:
+        rule = self._kinds[self._kind[value]][1]
+        if rule.max_users is None:
+            return False
+        times = self._uses.times(value)
+        if len(times) <= rule.max_users:
+            return False
+        users = [(self._root(node), span) for node, span in times]
+        if len({user for user, _ in users}) <= rule.max_users:
+            return False
+        return _most_at_once(users, rule.window_days) > rule.max_users
+
+    def _is_shared(self, value: int, turn: int) -> bool:
+        rule = self._kinds[self._kind[value]][1]
+        if rule.when_shared == "eldest":
+            return False
+        users = {self._root(node) for node in self._uses.users(value, turn)}
+        users.add(self._root(value))
+        if len(users) < 2:
+            return False
+        if not rule.merges:
+            return sum(self._anchored[user] for user in users) > 1
+        return self._are_told_apart(users)
+
+    def _are_told_apart(self, users: Iterable[int]) -> bool:
+        """Whether two of the users hold different values of a kind that tells."""
+        shown = [self._shown[user] for user in users if self._shown.get(user)]
+        for kind in {kind for its in shown for kind in its}:
+            values = [its[kind] for its in shown if kind in its]
+            if any(one.isdisjoint(other) for one, other in combinations(values, 2)):
+                return True
+        return False
+
+    def _attaches_only(self, left: int, right: int, one: int, other: int) -> str | None:
+        if self._anchored[one] and self._anchored[other]:
+            for node in (left, right):
+                if not self._kinds[self._kind[node]][1].merges:
+                    return f"merges:{self._name(node)}"
+        return None
+
+    def _too_many(self, one: int, other: int) -> str | None:
+        for kind in sorted(self._held[one].keys() & self._held[other].keys()):
+            name, rule = self._kinds[kind]
+            if rule.max_values is None:
+                continue
+            values = self._held[one][kind] | self._held[other][kind]
+            if len(values) <= rule.max_values:
+                continue
+            if rule.values_window_days is not None:
+                spans = [(value, self._span[value]) for value in values]
+                if _most_at_once(spans, rule.values_window_days) <= rule.max_values:
+                    continue
+            return f"max_values:{name}"
+        return None
+
+    def _unite(self, one: int, other: int) -> None:
+        if self._size[one] < self._size[other]:
+            one, other = other, one
+        self._parent[other] = one
+        self._size[one] += self._size[other]
+        self._anchored[one] = self._anchored[one] or self._anchored[other]
+        _add(self._held, one, self._held.pop(other))
+        if other in self._shown:
+            _add(self._shown, one, self._shown.pop(other))
+
+    def _root(self, node: int) -> int:
+        parent = self._parent
+        while parent[node] != node:
+            parent[node] = parent[parent[node]]
+            node = parent[node]
+        return node
+
+    def _name(self, node: int) -> str:
+        return self._kinds[self._kind[node]][0]
+
+
+def _add(to: dict[int, Values], user: int, values: Values) -> None:
+    its = to.setdefault(user, {})
+    for kind, more in values.items():
+        its.setdefault(kind, set()).update(more)
+
+
+def _shown(graph: Graph, links: Ints, nodes: Ints) -> dict[int, Values]:
+    """The telling values that a node is or is directly linked to, however weakly.
+
+    An e-mail speaks for its bearer before its own turn to join has come.
+    """
+    telling = graph.telling[graph.kind]
+    its = links[telling[graph.right[links]] & graph.is_use[links]]
+    own = nodes[telling[nodes]]
+    shown: dict[int, Values] = {}
+    for node, value in zip(
+        np.concatenate([own, graph.left[its]]).tolist(),
+        np.concatenate([own, graph.right[its]]).tolist(),
+        strict=True,
+    ):
+        kind = int(graph.kind[value])
+        shown.setdefault(node, {}).setdefault(kind, set()).add(int(graph.value[value]))
+    return shown
+
+
+def _spans(graph: Graph, nodes: Ints) -> dict[int, Span]:
+    """First and last day of the values of kinds that are limited within a window."""
+    windowed = np.array([r.values_window_days is not None for _, r in graph.kinds])
+    nodes = nodes[windowed[graph.kind[nodes]]]
+    spans: dict[int, Span] = {}
+    for value, first, last in zip(
+        graph.value[nodes].tolist(),
+        graph.node_first[nodes].tolist(),
+        graph.node_last[nodes].tolist(),
+        strict=True,
+    ):
+        before = spans.get(value, (first, last))
+        spans[value] = (min(before[0], first), max(before[1], last))
+    return spans
+
+
+def _most_at_once(spans: Sequence[tuple[int, Span]], window: int | None) -> int:
+    """How many different ones were seen within one window, at the most.
+
+    Each counts from its first day until ``window`` days after its last; without a
+    window, for ever.
+    """
+    if window is None:
+        return len({one for one, _ in spans})
+    steps = [(first, True, one) for one, (first, _) in spans]
+    steps += [(last + window, False, one) for one, (_, last) in spans]
+    # On one day those who come count before those who go.
+    steps.sort(key=lambda step: (step[0], not step[1]))
+    here: Counter[int] = Counter()
+    most = 0
+    for _, comes, one in steps:
+        here[one] += 1 if comes else -1
+        if not here[one]:
+            del here[one]
+        most = max(most, len(here))
+    return most

@@ -1,9 +1,10 @@
-"""dbt in this process: one invocation a stage, the project parsed once a process."""
+"""dbt in this process: one invocation a stage, the project parsed where it changed."""
 
 import os
 from pathlib import Path
 from typing import Any
 
+from strata import parsed
 from strata.tenant import Tenant
 from strata.warehouse.tables import BUILD_PREFIX, STAGE_SCHEMAS, TableSpec
 
@@ -75,15 +76,18 @@ def _project(tenant: Tenant) -> Path:
 
 def _manifest(tenant: Tenant) -> Any:
     project = _project(tenant)
+    if project not in _manifests and (known := parsed.load(project)) is not None:
+        _manifests[project] = known
     if project not in _manifests:
-        result = _invoke(tenant, ["parse", "--no-version-check"], parsed=False)
+        result = _invoke(tenant, ["parse", "--no-version-check"], is_parsed=False)
         if not result.success:
             raise TransformError(_explain(tenant, "the project", result))
         _manifests[project] = result.result
+        parsed.keep(project, tenant.home / "dbt" / "target")
     return _manifests[project]
 
 
-def _invoke(tenant: Tenant, arguments: list[str], *, parsed: bool = True) -> Any:
+def _invoke(tenant: Tenant, arguments: list[str], *, is_parsed: bool = True) -> Any:
     """Call dbt; its connections are closed when it ends, so that no lock stays."""
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
@@ -95,7 +99,7 @@ def _invoke(tenant: Tenant, arguments: list[str], *, parsed: bool = True) -> Any
     os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
     # A copy: compiling leaves its marks on ephemeral models, and a second run of the
     # same stage would then miss them.
-    runner = dbtRunner(manifest=_manifest(tenant).deepcopy() if parsed else None)
+    runner = dbtRunner(manifest=_manifest(tenant).deepcopy() if is_parsed else None)
     try:
         return runner.invoke(
             [

@@ -838,6 +838,7 @@ def test_why_crosses_a_silence() -> None:
             steps[0].masked_value,
             "same_value_later",
             (edge, continued),
+            strength=0,
         )
     ]
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from strata.identity import IdentityCounts, resolve_days
+from strata.identity import IdentityCounts, resolve_days, show, why_not
 from strata.identity import decisions as deciding
 from strata.identity.decisions import UnknownIdentityError
 
@@ -253,6 +253,42 @@ def test_decisions_are_kept_with_who_and_why() -> None:
     ):
         with pytest.raises((ValueError, UnknownIdentityError), match=told):
             call()
+
+
+def test_why_tells_what_would_tie_two_people_and_the_rule_against_it() -> None:
+    home = Decided()
+    family = (
+        seen(C1, 0, phone=P1),
+        seen("crm/customers/C2", 1, phone=P1),
+        seen(B1, 2, email="b@x.cn"),
+    )
+    home.run(4, family)
+    barred = why_not(home.con, C1, "crm/customers/C2", home.config)
+    assert barred is not None
+    [step] = barred
+
+    assert (step.identifier_type, step.rule) == ("phone", "same_record")
+    assert step.rejected_by == ("max_values:crm_id",)
+    assert why_not(home.con, C1, B1, home.config) is None, "nothing ties them"
+    assert why_not(home.con, C1, C1, home.config) is None
+
+    deciding.split(home.con, B1, C1, **BY)
+    home.run(5, (*family, seen(B1, 5, phone=P1)))
+    [(user,)] = home.rows(
+        "select unified_user_id from identity.id_map where record_key = 'B1'"
+        " and recorded_to is null and effective_to is null"
+    )
+    barred = why_not(home.con, C1, user, home.config)
+    assert barred is not None
+    assert [s.rejected_by for s in barred] == [("max_values:apart:d1",)]
+    card = show(home.con, user)
+    assert [d.decision_id for d in card.decisions] == ["d1"]
+    assert {(s.identifier_type, s.records) for s in card.identifiers} == {
+        ("email", 1),
+        ("phone", 1),
+        ("store_account", 1),
+    }
+    assert all(len(s.masked_value) == 9 for s in card.identifiers)
 
 
 RECORDS = [

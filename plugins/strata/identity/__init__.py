@@ -1,14 +1,15 @@
 """One persistent id a person: resolution, its ledger and history, and the reasons."""
 
+from strata.identity.chains import Step
 from strata.identity.counts import IdentityCounts
 from strata.identity.decisions import UnknownIdentityError
 from strata.identity.explain import (
     Card,
     Membership,
-    Step,
     resolve_id,
     show,
     why,
+    why_not,
 )
 from strata.identity.guards import write_guards
 from strata.identity.resolve import resolve, resolve_days
@@ -24,5 +25,6 @@ __all__ = [
     "resolve_id",
     "show",
     "why",
+    "why_not",
     "write_guards",
 ]

@@ -49,6 +49,11 @@ class Value(NamedTuple):
     key_version: str
 
 
+def masked(value_hash: str) -> str:
+    """What people are shown of a keyed hash: its first characters."""
+    return value_hash[:_KEY_CHARACTERS] + "…"
+
+
 class UnknownIdentityError(LookupError):
     """No record, user, value or decision goes by the name that was asked for."""
 
@@ -187,13 +192,15 @@ def restore(
 
 def decisions(con: duckdb.DuckDBPyConnection) -> list[Decision]:
     """All decisions ever taken, the oldest first."""
+    if not exists(con, STATE, "decisions"):
+        return []
     rows = con.execute(
         f"""
         with named as (
             select
                 decision_id,
                 list(
-                    identifier_type || ' ' || value_hash[:{_KEY_CHARACTERS}] || '…'
+                    {{'kind': identifier_type, 'value': value_hash}}
                     order by identifier_type, value_hash
                 ) as values_named,
             from {STATE}.decision_values
@@ -218,7 +225,7 @@ def decisions(con: duckdb.DuckDBPyConnection) -> list[Decision]:
             record=str(Record(*row[2:5])) if row[2] else None,
             apart_from=str(Record(*row[5:8])) if row[5] else None,
             restores=row[8],
-            values=tuple(row[13] or ()),
+            values=tuple(f"{v['kind']} {masked(v['value'])}" for v in row[13] or ()),
             applies_from=row[9],
             decided_by=row[10],
             reason=row[11],
@@ -226,6 +233,17 @@ def decisions(con: duckdb.DuckDBPyConnection) -> list[Decision]:
         )
         for row in rows
     ]
+
+
+def exists(con: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
+    """Whether the warehouse has such a table or view."""
+    return bool(
+        con.execute(
+            "select 1 from information_schema.tables"
+            " where table_schema = ? and table_name = ?",
+            [schema, table],
+        ).fetchone()
+    )
 
 
 def _decide(
@@ -285,13 +303,15 @@ def _shared(
     con: duckdb.DuckDBPyConnection, leaves: Record, stays: Record
 ) -> list[Value]:
     """The values that tie a record, by any of its names, to those that stay."""
-    own: dict[Record, set[Value]] = {}
-    shown: dict[Record, set[Value]] = {}
+    named: dict[tuple[str, str], Value] = {}
+    own: dict[Record, set[tuple[str, str]]] = {}
+    shown: dict[Record, set[tuple[str, str]]] = {}
     for *record, is_own, kind, value, version in con.execute(
         _SHOWN_BY_USER, leaves._asdict()
     ).fetchall():
+        named[value, version] = Value(kind, value, version)
         of = own if is_own else shown
-        of.setdefault(Record(*record), set()).add(Value(kind, value, version))
+        of.setdefault(Record(*record), set()).add((value, version))
     names = own.get(leaves, set())
     leaving = {leaves} | {r for r, values in own.items() if values & names}
     held = {
@@ -299,13 +319,14 @@ def _shared(
         for record in own.keys() | shown.keys()
         if record not in leaving
     }
-    kept: set[Value] = set()
+    kept: set[tuple[str, str]] = set()
     ahead = held.pop(stays, set())
     while ahead - kept:
         kept |= ahead
         near = {record for record, values in held.items() if values & kept}
         ahead = set().union(*(held.pop(record) for record in near))
-    return sorted(kept & set().union(*(shown.get(r, set()) for r in leaving)))
+    ties = kept & set().union(*(shown.get(r, set()) for r in leaving))
+    return sorted(named[tie] for tie in ties)
 
 
 def _known(con: duckdb.DuckDBPyConnection, record: Record) -> Record:

@@ -1,47 +1,25 @@
 """Answers about identity: why two records are one person, and what an id stands for."""
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from itertools import pairwise
-from typing import NamedTuple
 
 import duckdb
 
 from strata.config.identity import IdentityConfig, load_identity_config
-from strata.identity.decisions import Record, UnknownIdentityError
+from strata.identity.chains import Bonds, Link, Step, Value, shortest
+from strata.identity.decisions import (
+    Decision,
+    Record,
+    UnknownIdentityError,
+    decisions,
+    masked,
+)
 from strata.identity.evidence import gathered
 from strata.identity.tables import STATE
+from strata.identity.withheld import Moment, withheld
 
 _END_OF_TIME = datetime(9999, 1, 1)
-_SHOWN_CHARACTERS = 8
-
-
-class Value(NamedTuple):
-    """An identifier value in one period of its use."""
-
-    identifier_type: str
-    value_hash: str
-    period: int
-
-
-@dataclass(frozen=True)
-class Step:
-    """Two records that show the same identifier value.
-
-    The value is masked: the first characters of its hash. ``rule`` is
-    ``same_value_later`` where the records used it in different periods. ``edge_ids``
-    are the links behind the step, one for each of the two records whose own identifier
-    this is not.
-    """
-
-    left_record: str
-    right_record: str
-    identifier_type: str
-    masked_value: str
-    rule: str
-    edge_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -59,11 +37,21 @@ class Membership:
 
 
 @dataclass(frozen=True)
+class Shown:
+    """An identifier value that the members show, masked, and how many of them do."""
+
+    identifier_type: str
+    masked_value: str
+    records: int
+
+
+@dataclass(frozen=True)
 class Card:
     """What is known of one id.
 
-    ``members`` are the records that have it now; ``history`` is every row of every
-    record that has or had it, in order of record and time.
+    ``members`` are the records that have it now, ``identifiers`` what these show;
+    ``history`` is every row of every record that has or had it, in order of record and
+    time; ``decisions`` are those about any of these records, ended or not.
     """
 
     unified_user_id: str
@@ -74,7 +62,9 @@ class Card:
     redirected_on: date | None
     redirected_here: tuple[str, ...]
     members: tuple[str, ...]
+    identifiers: tuple[Shown, ...]
     history: tuple[Membership, ...]
+    decisions: tuple[Decision, ...]
 
 
 def resolve_id(
@@ -140,6 +130,7 @@ def show(con: duckdb.DuckDBPyConnection, unified_user_id: str) -> Card:
         [unified_user_id],
     ).fetchall()
     history = tuple(Membership(str(Record(*row[:3])), *row[3:]) for row in rows)
+    records = {member.record for member in history}
     minted_on, status, redirects_to, redirected_on = entry
     return Card(
         unified_user_id=unified_user_id,
@@ -156,8 +147,37 @@ def show(con: duckdb.DuckDBPyConnection, unified_user_id: str) -> Card:
             and m.recorded_to is None
             and m.effective_to is None
         ),
+        identifiers=_identifiers(con, unified_user_id),
         history=history,
+        decisions=tuple(
+            d for d in decisions(con) if records & {d.record, d.apart_from}
+        ),
     )
+
+
+def _identifiers(
+    con: duckdb.DuckDBPyConnection, unified_user_id: str
+) -> tuple[Shown, ...]:
+    rows = con.execute(
+        f"""
+        select
+            identifiers.identifier_type,
+            identifiers.value_hash,
+            count(distinct (system, entity, record_key)) as records,
+        from staging.identifiers as identifiers
+        semi join (
+            select system, entity, record_key
+            from {STATE}.id_map
+            where
+                unified_user_id = ?
+                and recorded_to is null and effective_to is null
+        ) using (system, entity, record_key)
+        group by identifiers.identifier_type, identifiers.value_hash
+        order by all
+        """,
+        [unified_user_id],
+    ).fetchall()
+    return tuple(Shown(kind, masked(value), records) for kind, value, records in rows)
 
 
 def why(
@@ -166,7 +186,7 @@ def why(
     right: str,
     config: IdentityConfig | None = None,
 ) -> list[Step] | None:
-    """The shortest chain of shared values that makes two records one person.
+    """The shortest chain of evidence that makes two records one person.
 
     Each end is ``system/entity/record_key``, or an id, which stands for its anchor.
     Empty where both are the same record; None where they are different people. The
@@ -179,63 +199,72 @@ def why(
     users = {_current_id(con, start), _current_id(con, goal)}
     if len(users) > 1 or None in users:
         return None
-    rules = config or load_identity_config()
-    return _chain(_bonds(con, rules, str(users.pop())), start, goal)
+    steps = shortest(_bonds(con, config, [start, goal]), start, goal)
+    return None if steps is None or any(s.rejected_by for s in steps) else steps
 
 
-@dataclass(frozen=True)
-class _Bonds:
-    """Who holds what within one user; a bond's edge is None for an own identifier."""
+def why_not(
+    con: duckdb.DuckDBPyConnection,
+    left: str,
+    right: str,
+    config: IdentityConfig | None = None,
+) -> list[Step] | None:
+    """What ties two records that are not one person, and the rules that rejected it.
 
-    held: dict[Record, dict[Value, str | None]]
-    holders: dict[Value, list[Record]]
-    continued: dict[Value, dict[Value, str]]
+    The chain with the fewest rejected links through what their two users show. None
+    where nothing ties them, and where they are one person. Ends and errors are those
+    of :func:`why`.
+    """
+    start, goal = _record(con, left), _record(con, right)
+    users = {_current_id(con, start), _current_id(con, goal)}
+    if start == goal or (len(users) == 1 and None not in users):
+        return None
+    return shortest(_bonds(con, config, [start, goal]), start, goal)
 
 
-def _bonds(con: duckdb.DuckDBPyConnection, config: IdentityConfig, user: str) -> _Bonds:
-    con.execute(
-        f"""
-        create or replace temp table identity_members as
-        select system, entity, record_key
+_MEMBERS = f"""
+    create or replace temp table identity_members as
+    with
+
+    id_map as (
+        select system, entity, record_key, unified_user_id
         from {STATE}.id_map
-        where
-            unified_user_id = ? and recorded_to is null and effective_to is null
-        """,
-        [user],
-    )
-    con.execute(
-        """
-        create or replace temp table identity_shared as
-        select identifiers.*
-        from staging.identifiers as identifiers
-        semi join (
-            select value_hash
-            from staging.identifiers
-            semi join identity_members using (system, entity, record_key)
-        ) using (value_hash)
-        """
-    )
-    try:
-        with gathered(con, config, _END_OF_TIME, "identity_shared"):
-            bonds = con.execute(_HELD).fetchall()
-        continued = con.execute(_CONTINUED).fetchall()
-    finally:
-        con.execute("drop table temp.identity_members")
-        con.execute("drop table if exists temp.identity_shared")
-    return _as_bonds(bonds, continued)
+        where recorded_to is null and effective_to is null
+    ),
 
+    ends as (
+        select * from id_map
+        where concat_ws('/', system, entity, record_key) in ($start, $goal)
+    )
+
+    select system, entity, record_key from id_map
+    semi join ends using (unified_user_id)
+    union
+    select system, entity, record_key from ends
+"""
+
+# What members show, and all that share a value with them: periods depend on it.
+_AROUND = """
+    create or replace temp table identity_around as
+    select identifiers.*
+    from {source} as identifiers
+    semi join (
+        select value_hash
+        from {source}
+        semi join identity_members using (system, entity, record_key)
+    ) using (value_hash)
+"""
 
 _HELD = f"""
     select
         uses.system, uses.entity, uses.record_key,
         uses.identifier_type, uses.value_hash, uses.period,
-        edges.edge_id,
+        edges.rule, edges.edge_id, edges.strength, edges.rejected_by,
     from identity_uses as uses
     semi join identity_members using (system, entity, record_key)
     left join {STATE}.edges as edges
         on
-            edges.status = 'accepted'
-            and edges.rule = 'same_record'
+            edges.rule = 'same_record'
             and edges.system = uses.system
             and edges.entity = uses.entity
             and edges.record_key = uses.record_key
@@ -246,91 +275,47 @@ _HELD = f"""
     order by all
 """
 
-_CONTINUED = f"""
+_TIED = f"""
     select
         edges.left_type, edges.left_hash, edges.left_period,
         edges.right_type, edges.right_hash, edges.right_period,
-        edges.edge_id,
+        edges.rule, edges.edge_id, edges.strength, edges.rejected_by,
     from {STATE}.edges as edges
     semi join identity_members using (system, entity, record_key)
-    where edges.status = 'accepted' and edges.rule = 'same_value_later'
+    where edges.rule <> 'same_record'
     order by all
 """
 
 
-def _as_bonds(
-    held: list[tuple[str, str, str, str, str, int, str | None]],
-    continued: list[tuple[str, str, int, str, str, int, str]],
-) -> _Bonds:
-    bonds = _Bonds({}, {}, {})
-    for system, entity, key, kind, value_hash, period, edge_id in held:
-        record, value = Record(system, entity, key), Value(kind, value_hash, period)
-        bonds.held.setdefault(record, {})[value] = edge_id
-        bonds.holders.setdefault(value, []).append(record)
-    for kind, one_hash, one_period, other_kind, other_hash, later, link in continued:
-        one = Value(kind, one_hash, one_period)
-        other = Value(other_kind, other_hash, later)
-        bonds.continued.setdefault(one, {})[other] = link
-        bonds.continued.setdefault(other, {})[one] = link
+def _bonds(
+    con: duckdb.DuckDBPyConnection,
+    config: IdentityConfig | None,
+    ends: Sequence[Record],
+) -> Bonds:
+    """What the users of two records show, by the decisions of the newest day."""
+    newest = con.execute(f"select max(ds) from {STATE}.resolution").fetchone()
+    moment = Moment(
+        newest[0] if newest and newest[0] else date.min, _END_OF_TIME, _END_OF_TIME
+    )
+    evidence = withheld(
+        con, config or load_identity_config(), "staging.identifiers", moment
+    )
+    try:
+        con.execute(_MEMBERS, {"start": str(ends[0]), "goal": str(ends[1])})
+        con.execute(_AROUND.format(source=evidence.source))
+        with gathered(con, evidence.config, _END_OF_TIME, "identity_around"):
+            held = con.execute(_HELD).fetchall()
+        tied = con.execute(_TIED).fetchall()
+    finally:
+        for table in ("members", "around"):
+            con.execute(f"drop table if exists temp.identity_{table}")
+    bonds = Bonds()
+    for row in held:
+        link = Link(*row[6:]) if row[7] is not None else Link()
+        bonds.add(Record(*row[:3]), Value(*row[3:6]), link)
+    for row in tied:
+        bonds.add(Value(*row[:3]), Value(*row[3:6]), Link(*row[6:]))
     return bonds
-
-
-def _chain(bonds: _Bonds, start: Record, goal: Record) -> list[Step] | None:
-    """The shortest way from record to record, breadth first in a fixed order."""
-    came_from: dict[Record | Value, Record | Value | None] = {start: None}
-    ahead: deque[Record | Value] = deque([start])
-    while ahead and goal not in came_from:
-        here = ahead.popleft()
-        for there in _around(bonds, here):
-            if there not in came_from:
-                came_from[there] = here
-                ahead.append(there)
-    if goal not in came_from:
-        return None
-    path: list[Record | Value] = []
-    end: Record | Value | None = goal
-    while end is not None:
-        path.append(end)
-        end = came_from[end]
-    return _steps(bonds, path[::-1])
-
-
-def _around(bonds: _Bonds, here: Record | Value) -> list[Record | Value]:
-    if isinstance(here, Record):
-        return list(bonds.held.get(here, ()))
-    return [*bonds.holders.get(here, ()), *bonds.continued.get(here, ())]
-
-
-def _steps(bonds: _Bonds, path: Sequence[Record | Value]) -> list[Step]:
-    """The path with every stretch of values between two records made one step."""
-    steps: list[Step] = []
-    left: Record | None = None
-    values: list[Value] = []
-    for place in path:
-        if isinstance(place, Value):
-            values.append(place)
-            continue
-        if left is not None:
-            steps.append(_step(bonds, left, values, place))
-        left, values = place, []
-    return steps
-
-
-def _step(bonds: _Bonds, left: Record, values: list[Value], right: Record) -> Step:
-    first, last = values[0], values[-1]
-    links = (
-        bonds.held[left][first],
-        *(bonds.continued[a][b] for a, b in pairwise(values)),
-        bonds.held[right][last],
-    )
-    return Step(
-        left_record=str(left),
-        right_record=str(right),
-        identifier_type=first.identifier_type,
-        masked_value=first.value_hash[:_SHOWN_CHARACTERS] + "…",
-        rule="same_record" if len(values) == 1 else "same_value_later",
-        edge_ids=tuple(link for link in links if link is not None),
-    )
 
 
 def _anchor(con: duckdb.DuckDBPyConnection, unified_user_id: str) -> Record:

@@ -14,10 +14,10 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from strata.config.guards import GuardRules
+from strata.identity.decisions import masked
 from strata.identity.tables import BUILD
 from strata.run import Run
 
-_SHOWN_CHARACTERS = 8
 _BLAMED = 3
 _SUSPECTS = 50
 """Values that are tried, those that most users share first."""
@@ -294,4 +294,4 @@ def _named(con: duckdb.DuckDBPyConnection, value_no: int, merged: int) -> Culpri
     ).fetchall()
     kind, value_hash, _ = rows[0]
     records = tuple(record for _, _, record in rows)
-    return Culprit(kind, value_hash[:_SHOWN_CHARACTERS], merged, records)
+    return Culprit(kind, masked(value_hash), merged, records)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import duckdb
 
 from strata.config.identity import IdentifierRule, IdentityConfig
+from strata.identity.decisions import exists
 from strata.identity.tables import STATE
 from strata.run import Run
 
@@ -69,6 +70,7 @@ _WITHDRAWN = """
     having not arg_max(is_granted, (valid_from_at, not is_granted))
 """
 
+# A value is known by its hash: types that lend their values to each other share it.
 _HIDDEN = """
     create or replace temp table identity_hidden as
     with
@@ -102,14 +104,13 @@ _HIDDEN = """
         select decided.decision_id, others.system, others.entity, others.record_key
         from identity_decided as decided
         inner join identifiers as own using (system, entity, record_key)
-        inner join identifiers as others
-            using (identifier_type, value_hash, key_version)
+        inner join identifiers as others using (value_hash, key_version)
         where decided.kind = 'split' and own.is_own and others.is_own
     )
 
     select system, entity, record_key, identifier_type, value_hash, key_version
     from identifiers
-    semi join forgotten using (identifier_type, value_hash, key_version)
+    semi join forgotten using (value_hash, key_version)
     union
     select system, entity, record_key, identifier_type, value_hash, key_version
     from identifiers
@@ -118,14 +119,20 @@ _HIDDEN = """
     union
     select system, entity, record_key, identifier_type, value_hash, key_version
     from identifiers
-    semi join unlinked_own using (identifier_type, value_hash, key_version)
+    semi join unlinked_own using (value_hash, key_version)
     where not is_own
     union
-    select system, entity, record_key, identifier_type, value_hash, key_version
+    select
+        identifiers.system,
+        identifiers.entity,
+        identifiers.record_key,
+        identifiers.identifier_type,
+        identifiers.value_hash,
+        identifiers.key_version,
     from identifiers
     inner join leaving using (system, entity, record_key)
     inner join identity.decision_values as "values"
-        using (decision_id, identifier_type, value_hash, key_version)
+        using (decision_id, value_hash, key_version)
     where not is_own
 """
 
@@ -225,11 +232,11 @@ def withheld(
 
 def _take_effect(con: duckdb.DuckDBPyConnection, moment: Moment) -> bool:
     """Whether anything is in force: ``identity_decided`` and ``identity_unlinked``."""
-    if not _exists(con, STATE, "decisions"):
+    if not exists(con, STATE, "decisions"):
         return False
     con.execute(_IN_FORCE, {"ds": moment.ds})
     con.execute(_UNLINKED)
-    if _exists(con, "staging", "consents"):
+    if exists(con, "staging", "consents"):
         con.execute(
             _WITHDRAWN,
             {
@@ -242,13 +249,3 @@ def _take_effect(con: duckdb.DuckDBPyConnection, moment: Moment) -> bool:
         "select exists (from identity_decided) or exists (from identity_unlinked)"
     ).fetchone()
     return bool(row and row[0])
-
-
-def _exists(con: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
-    return bool(
-        con.execute(
-            "select 1 from information_schema.tables"
-            " where table_schema = ? and table_name = ?",
-            [schema, table],
-        ).fetchone()
-    )

@@ -316,7 +316,7 @@ def worlds(draw: st.DrawFn) -> tuple[Seen, ...]:
 
 
 @settings(
-    max_examples=8,
+    max_examples=5,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     phases=(Phase.generate, Phase.shrink),

@@ -45,16 +45,19 @@ def read_users(
     or at any time within ``won_back_days``.
     """
     numbers = ", ".join(f'f."{name}"::double as "{name}"' for name in NUMBERS)
+    known = _earlier(con)
+    row = con.execute(f"select max(ds) from ({known})", {"ds": ds}).fetchone()
+    newest = row[0] if row and row[0] else ds
+    # The first day that matters is looked up before: the engine then skips all others.
+    since = min(newest, ds - timedelta(days=won_back_days))
     return con.execute(
         f"""
-        with earlier as ({_earlier(con)}),
-        newest as (select max(ds) as ds from earlier),
-        previous as (select e.* from earlier as e inner join newest using (ds)),
+        with earlier as (select * from ({known}) where ds >= $since::date),
+        previous as (select * from earlier where ds = $newest::date),
         asleep as (
-            select distinct e.unified_user_id
-            from earlier as e cross join newest as n
-            where e.lifecycle in ('dormant', 'lost')
-                and e.ds >= least(n.ds, $since::date)
+            select distinct unified_user_id
+            from earlier
+            where lifecycle in ('dormant', 'lost')
         )
         select
             f.unified_user_id,
@@ -69,7 +72,7 @@ def read_users(
         where f.ds = $ds::date and f.consent_profiling
         order by f.unified_user_id
         """,
-        {"ds": ds, "since": ds - timedelta(days=won_back_days)},
+        {"ds": ds, "since": since, "newest": newest},
     ).df()
 
 
@@ -99,11 +102,10 @@ def earlier(
 def _earlier(con: duckdb.DuckDBPyConnection) -> str:
     """Tier rows of days before ``ds``: a later day says nothing about this one."""
     columns = "unified_user_id, ds, tier, lifecycle, valid_from"
-    known = earlier(con, "segments", "user_tiers", columns, day="ds")
-    if known is not None:
-        return f"select * from ({known}) where ds < $ds::date"
-    return (
+    none = (
         "select null::varchar as unified_user_id, null::date as ds,"
         " null::varchar as tier, null::varchar as lifecycle, null::date as valid_from"
         " where false"
     )
+    known = earlier(con, "segments", "user_tiers", columns, day="ds") or none
+    return f"select * from ({known}) where ds < $ds::date"

@@ -16,6 +16,7 @@ have one likelihood:
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -251,20 +252,25 @@ def beta_quadrature(a: float, b: Floats, nodes: int) -> tuple[Floats, Floats]:
     Golub & Welsch 1969 on the Jacobi recurrence, shifted to [0, 1]. Masses come from
     the eigenvectors and sum to one, so no gamma function can overflow.
     """
-    A, B = b[:, None] - 1, a - 1
-    k = np.arange(nodes)[None, :]
+    rows = [_beta_quadrature(float(a), each, nodes) for each in b.tolist()]
+    both = np.array(rows, dtype=float).reshape(b.size, 2, nodes)
+    return both[:, 0], both[:, 1]
+
+
+@lru_cache(maxsize=4096)
+def _beta_quadrature(a: float, b: float, nodes: int) -> tuple[Floats, Floats]:
+    """For one ``b``; kept, since many days are scored by one model."""
+    A, B = b - 1, a - 1
+    k = np.arange(nodes)
     total = 2 * k + A + B
-    k, total = k[:, 1:], total[:, 1:]
+    k, total = k[1:], total[1:]
     middle = np.hstack([(B - A) / (A + B + 2), (B**2 - A**2) / (total * (total + 2))])
     beside = 4 * k * (k + A) * (k + B) / (total**2 * (total + 1))
     # The last pair of factors is 0/0 at k = 1 where A + B = -1; there it is one.
-    beside[:, 1:] *= (k[:, 1:] + A + B) / (total[:, 1:] - 1)
-    diagonal = np.arange(nodes)
-    matrix = np.zeros((b.size, nodes, nodes))
-    matrix[:, diagonal, diagonal] = (1 + middle) / 2
-    matrix[:, diagonal[1:], diagonal[:-1]] = np.sqrt(beside) / 2
+    beside[1:] *= (k[1:] + A + B) / (total[1:] - 1)
+    matrix = np.diag((1 + middle) / 2) + np.diag(np.sqrt(beside) / 2, -1)
     points, vectors = np.linalg.eigh(matrix, UPLO="L")
-    return points, vectors[:, 0, :] ** 2
+    return points, vectors[0] ** 2
 
 
 def _purchases_if_alive(

@@ -1,8 +1,6 @@
 """The segments stage: from a day's features to scores, tiers and reasons."""
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import duckdb
@@ -116,35 +114,29 @@ def _write_scores(
         )
         """
     )
-    con.execute("delete from build_segments.scores where ds = ?", [run.ds])
     ids = pa.array(snapshot.users["unified_user_id"], pa.string())
-    written = {}
+    parts, written = [], {}
     for item in SCORES:
         scored = item.function(snapshot)
         values = scored.values[scored.has]
         columns = {
             "unified_user_id": ids.filter(pa.array(scored.has)),
+            "score_name": pa.repeat(item.name, values.size),
             "value": pa.array(values, pa.float64(), from_pandas=True),
             "percentile": pa.array(
                 scored.percentiles[scored.has], pa.float64(), from_pandas=True
             ),
+            "model_version": pa.repeat(item.version(snapshot), values.size),
         }
-        with _registered(con, columns):
-            con.execute(
-                "insert into build_segments.scores"
-                f" select unified_user_id, ?, ?, value, percentile, ?, ? from {_INCOMING}",
-                [run.ds, item.name, item.version(snapshot), run.run_id],
-            )
+        parts.append(pa.table(columns))
         written[item.name] = (values.size, int(np.sum(~np.isnan(values))))
+    _write(con, run, "scores", pa.concat_tables(parts))
     return written
 
 
 def _write_tiers(
     con: duckdb.DuckDBPyConnection, run: Run, assigned: pd.DataFrame, version: str
 ) -> None:
-    columns = {
-        name: pa.array(assigned[name], from_pandas=True) for name in assigned.columns
-    }
     con.execute(
         """
         create table if not exists build_segments.user_tiers (
@@ -156,31 +148,11 @@ def _write_tiers(
         )
         """
     )
-    con.execute("delete from build_segments.user_tiers where ds = ?", [run.ds])
-    with _registered(con, columns):
-        con.execute(
-            f"""
-            insert into build_segments.user_tiers
-            select
-                unified_user_id::varchar as unified_user_id,
-                $ds::date as ds,
-                tier::varchar as tier,
-                rfm_segment::varchar as rfm_segment,
-                lifecycle::varchar as lifecycle,
-                is_dormant,
-                is_at_risk,
-                null::boolean as is_value_alarm,
-                value_rank,
-                previous_tier::varchar as previous_tier,
-                valid_from::date as valid_from,
-                next_action::varchar as next_action,
-                next_action_mode::varchar as next_action_mode,
-                $version::varchar as rules_version,
-                $run_id::varchar as _run_id
-            from {_INCOMING}
-            """,
-            {"ds": run.ds, "version": version, "run_id": run.run_id},
-        )
+    columns = {
+        name: pa.array(assigned[name], from_pandas=True) for name in assigned.columns
+    }
+    columns["rules_version"] = pa.repeat(version, len(assigned))
+    _write(con, run, "user_tiers", pa.table(columns))
 
 
 def _write_reasons(con: duckdb.DuckDBPyConnection, run: Run, snapshot: Snapshot) -> int:
@@ -192,35 +164,38 @@ def _write_reasons(con: duckdb.DuckDBPyConnection, run: Run, snapshot: Snapshot)
         )
         """
     )
-    con.execute("delete from build_segments.reasons where ds = ?", [run.ds])
     ids = pa.array(snapshot.users["unified_user_id"], pa.string())
-    rows = 0
-    for reason in reasons(snapshot.value):
-        columns = {
-            "unified_user_id": ids,
-            "feature": pa.array(reason.feature, pa.string()),
-            "contribution": pa.array(reason.contribution),
-            "text_key": pa.array(reason.text_key, pa.string()),
-            "text": pa.array(reason.text, pa.string()),
-        }
-        with _registered(con, columns):
-            con.execute(
-                "insert into build_segments.reasons"
-                " select unified_user_id, ?, ?, feature, contribution, text_key, text, ?"
-                f" from {_INCOMING}",
-                [run.ds, reason.rank, run.run_id],
-            )
-        rows += len(ids)
-    return rows
+    written = pa.concat_tables(
+        pa.table(
+            {
+                "unified_user_id": ids,
+                "rank": pa.repeat(reason.rank, len(ids)),
+                "feature": pa.array(reason.feature, pa.string()),
+                "contribution": pa.array(reason.contribution),
+                "text_key": pa.array(reason.text_key, pa.string()),
+                "text": pa.array(reason.text, pa.string()),
+            }
+        )
+        for reason in reasons(snapshot.value)
+    )
+    _write(con, run, "reasons", written)
+    return int(written.num_rows)
 
 
-@contextmanager
-def _registered(
-    con: duckdb.DuckDBPyConnection, columns: dict[str, pa.Array]
-) -> Iterator[None]:
-    """Columns as a view that SQL can read, for as long as the block lasts."""
-    con.register(_INCOMING, pa.table(columns))
+def _write(
+    con: duckdb.DuckDBPyConnection, run: Run, table: str, rows: pa.Table
+) -> None:
+    """Let ``rows`` stand for what ``build_segments`` has of the day; by column name.
+
+    Each statement costs the engine some milliseconds, so a day is one of them.
+    """
+    con.register(_INCOMING, rows)
     try:
-        yield
+        con.execute(f"delete from build_segments.{table} where ds = ?", [run.ds])
+        con.execute(
+            f"insert into build_segments.{table} by name"
+            f" select *, ?::date as ds, ? as _run_id from {_INCOMING}",
+            [run.ds, run.run_id],
+        )
     finally:
         con.unregister(_INCOMING)

@@ -97,6 +97,11 @@ def new_loads(tenant: Tenant) -> list[Load]:
     return [load for load in all_loads(tenant) if load.load_id not in known]
 
 
+def taken_loads(tenant: Tenant) -> list[str]:
+    """Those among them that a person let in although a gate had refused their rows."""
+    return [load.load_id for load in new_loads(tenant) if load.decided_by]
+
+
 def accepted_loads(con: duckdb.DuckDBPyConnection, tenant: Tenant) -> list[Load]:
     from strata.ingest import views
 
@@ -105,8 +110,11 @@ def accepted_loads(con: duckdb.DuckDBPyConnection, tenant: Tenant) -> list[Load]
 
 
 def _build_ingest(tenant: Tenant, run: Run, progress: Progress) -> None:
-    from strata.ingest import views
+    from strata.ingest import refused, views
     from strata.ingest.land import land
+
+    with tenant.warehouse.connection("look for refused loads") as con:
+        refused.refuse(con, Manifest(tenant.home / "raw"))
 
     landing = land(
         run,

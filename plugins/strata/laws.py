@@ -11,6 +11,9 @@ from strata.quality import GateOutcome, GateResult, law_result
 from strata.run import Run
 from strata.tenant import Tenant
 
+_SET_ASIDE = "a file that breaks its contract is set aside and read once mended"
+_HELD = "rows that a gate refused come again from their source, or a person decides"
+
 
 def check(
     con: duckdb.DuckDBPyConnection, tenant: Tenant, run: Run, stage: str
@@ -90,7 +93,7 @@ def _files_set_aside(run: Run, stage: str) -> list[GateResult]:
             item.entity,
             holds=False,
             observed=f"{item.path}: {item.reason}",
-            why="a file that breaks its contract is set aside and read once mended",
+            why=_SET_ASIDE if item.fault != "held" else _HELD,
             unexpected=1,
             checked=1,
             severity="warn",

@@ -12,6 +12,8 @@ import duckdb
 import pytest
 import yaml
 from strata import carrying, pipeline, runs
+from strata.ingest import refused
+from strata.ingest.manifest import Manifest
 from strata.quality import GateFailed, release, waive
 from strata.report import summarise
 from strata.tenant import Tenant
@@ -278,6 +280,55 @@ def test_a_broken_file_warns_and_its_rows_come_once_mended(tenant: Tenant) -> No
         sent = {r["order_id"] for r in csv.DictReader(file)}
     there = {r[0] for r in rows(tenant, "select order_id from pii.stg_store__orders")}
     assert sent <= there
+
+
+def test_a_refused_load_does_not_stop_the_runs_after_it(tenant: Tenant) -> None:
+    """Mended it is judged anew; withdrawn it waits for a person, and stops nothing."""
+    nextday = DAY + timedelta(days=1)
+    resent = tenant.home / "world" / "landing" / "web" / "events"
+    resent = resent / f"{nextday}-resent.jsonl.gz"
+
+    def send(moment: str) -> None:
+        lines = (
+            f'{{"event_id": "resent-{n}", "cookie_id": "c", "event_at": "{moment}"}}\n'
+            for n in range(40)
+        )
+        resent.write_bytes(gzip.compress("".join(lines).encode()))
+
+    def ingest() -> tuple[dict[str, int], tuple[int, ...]]:
+        run_id = pipeline.start(tenant, nextday)
+        pipeline.build(tenant, run_id, "ingest")
+        verdicts = pipeline.gate(tenant, run_id, "ingest")
+        pipeline.promote(tenant, run_id, "ingest")
+        return verdicts, *rows(
+            tenant,
+            "select rows_in, rows_out, quarantined from audit.stage_counts"
+            " where run_id = ? and table_name = 'raw.web__events'",
+            run_id,
+        )
+
+    send("soon")
+    with pytest.raises(GateFailed, match=r"40 rows in all are over"):
+        ingest()
+    with pytest.raises(GateFailed, match=r"40 rows in all are over"):
+        ingest()
+    resent.unlink()
+    verdicts, (_, others, _) = ingest()
+    assert verdicts["warned"] >= 1 and verdicts["failed"] == 0
+    manifest = Manifest(tenant.home / "raw")
+    held = refused.held(manifest, tenant.sources)
+    assert [(item.name, item.rows) for item in held] == [("web.events", 40)]
+    refused.take(manifest, held[0], by="an owner", because="their times are lost")
+    assert ingest()[1] == (40, 0, 40), "none of them can be typed"
+    send(f"{nextday} 10:00:00")
+    assert ingest()[1] == (40, 40, 0), "mended, they come in beside what was held"
+    assert refused.held(manifest, tenant.sources) == []
+    shown = rows(
+        tenant,
+        "select count(*) from raw.web__events where _load_id like ?",
+        f"{nextday}%",
+    )
+    assert others > 0 and shown == [(others + 40,)]
 
 
 def test_a_failed_gate_stops_before_anything_is_published(

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.progress import TimeElapsedColumn as Elapsed
 
 from strata.cli.identity import identity_app
+from strata.cli.loads import gate_drop, gate_held, gate_take
 from strata.cli.terminal import (
     Data,
     World,
@@ -36,6 +37,9 @@ app = typer.Typer(
     add_completion=False,
 )
 gate_app = typer.Typer(help="Quality gates and quarantine.", no_args_is_help=True)
+gate_app.command("held")(gate_held)
+gate_app.command("take")(gate_take)
+gate_app.command("drop")(gate_drop)
 sample_app = typer.Typer(help="The invented company.", no_args_is_help=True)
 app.add_typer(identity_app, name="identity")
 app.add_typer(gate_app, name="gate")

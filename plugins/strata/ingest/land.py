@@ -27,6 +27,7 @@ from strata.ingest.pending import (
     seen_of,
     systems_of,
 )
+from strata.ingest.refused import held
 from strata.run import Run
 
 
@@ -57,14 +58,15 @@ def land(
     without a date) is known from the first day of the run on. ``day_by_day`` brings
     the sources to the end of a day where they can be brought there: databases are
     then read as of each day of the run. A load exists once its manifest entry does; whatever an
-    earlier attempt left without one is swept away first. Raises
-    ``IngestStoppedError`` where a contract says stop.
+    earlier attempt left without one is swept away first. What the gate refused is
+    looked for again in its source; what is not there any more is told as set aside,
+    until a person decides. Raises ``IngestStoppedError`` where a contract says stop.
     """
     manifest = Manifest(run.home / "raw")
     incoming = run.home / "raw" / "_incoming"
     shutil.rmtree(incoming, ignore_errors=True)
     history = manifest.loads()
-    _sweep(manifest.raw, history)
+    _sweep(manifest)
     landing = Landing()
     pending: list[Pending] = []
     days = [run] if day_by_day is None else [run.of_day(ds) for ds in run.days]
@@ -88,13 +90,14 @@ def land(
         _load_with_dlt(pending, incoming, progress)
         _commit(run, pending, incoming, manifest, landing)
     shutil.rmtree(incoming, ignore_errors=True)
+    landing.set_aside += [item.told for item in held(manifest, sources)]
     return landing
 
 
-def _sweep(raw: Path, history: Sequence[Load]) -> None:
+def _sweep(manifest: Manifest) -> None:
     """Remove load folders that no manifest entry names: a killed run left them."""
-    committed = {load.load_id for load in history}
-    for folder in raw.glob("*/*/load=*"):
+    committed = manifest.all_ids()
+    for folder in manifest.raw.glob("*/*/load=*"):
         if folder.name.removeprefix("load=") not in committed:
             shutil.rmtree(folder)
 
@@ -268,6 +271,7 @@ def _commit(
             )
         by_system.setdefault(item.system, {})[item.name] = landed
         landing.rows[item.table] = landed.rows
+    refused = manifest.loads("refused")
     for system, entities in by_system.items():
         load = Load(
             load_id=load_id_of(run, system),
@@ -279,6 +283,7 @@ def _commit(
                 s for s in landing.set_aside if s.entity.startswith(f"{system}.")
             ),
             loaded_at=clock.now().isoformat(),
+            supersedes=tuple(r.load_id for r in refused if r.system == system),
         )
         manifest.commit(load)
         landing.loads.append(load)

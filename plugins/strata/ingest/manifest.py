@@ -3,14 +3,20 @@
 A load lands Parquet files first and commits last, by renaming one JSON file into
 ``raw/_manifest/``. The files are the truth; ``ops.load_manifest`` mirrors the loads
 that passed the gate. So ingest needs no hold on the warehouse.
+
+What the gate refused lies under ``refused/`` beside them, and what a person then gave
+up under ``dropped/``: evidence, and no part of raw.
 """
 
 import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+Place = Literal["", "refused", "dropped"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,12 @@ class EntityLoad:
 
 @dataclass(frozen=True)
 class Load:
-    """One system's load by one run; ``load_id`` is ``<run_id>-<system>``."""
+    """One system's load by one run; ``load_id`` is ``<run_id>-<system>``.
+
+    ``supersedes``: the refused loads of the system that were there when it was read,
+    whose files and rows it brings again as far as the source still has them.
+    ``decided_by`` and ``decided_because``: who took what came no more, or dropped it.
+    """
 
     load_id: str
     system: str
@@ -59,6 +70,9 @@ class Load:
     entities: dict[str, EntityLoad]
     set_aside: tuple[SetAside, ...] = ()
     loaded_at: str = field(default="", compare=False)
+    supersedes: tuple[str, ...] = ()
+    decided_by: str | None = None
+    decided_because: str | None = None
 
 
 class Manifest:
@@ -68,19 +82,62 @@ class Manifest:
         self.raw = raw
         self.folder = raw / "_manifest"
 
-    def loads(self) -> list[Load]:
-        """The committed loads in the order of their ids' runs."""
-        if not self.folder.is_dir():
+    def loads(self, place: Place = "") -> list[Load]:
+        """The committed loads in the order of their ids' runs.
+
+        With ``place``: what was refused or dropped instead.
+        """
+        folder = self.folder / place
+        if not folder.is_dir():
             return []
-        found = [_load(p) for p in self.folder.glob("*.json")]
+        found = [_load(p) for p in folder.glob("*.json")]
         return sorted(found, key=lambda load: (load.ds, _attempt(load), load.system))
+
+    def all_ids(self) -> set[str]:
+        """Every load whose files are kept, whatever became of it."""
+        return {p.stem for p in self.folder.glob("**/*.json")}
+
+    def has(self, load_id: str) -> bool:
+        """Whether a load of that name was ever committed."""
+        places = ("", "refused", "dropped")
+        return any((self.folder / p / f"{load_id}.json").exists() for p in places)
 
     def commit(self, load: Load) -> None:
         """Make ``load`` exist: one rename, after its files are on disk."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         target = self.folder / f"{load.load_id}.json"
         if target.exists():
             raise FileExistsError(f"load {load.load_id} is committed already")
+        self._write(target, load)
+
+    def move(
+        self,
+        load: Load,
+        entities: Collection[str],
+        source: Place,
+        target: Place,
+        by: str | None = None,
+        because: str | None = None,
+    ) -> None:
+        """Move some entities of ``load`` to another place; the others stay.
+
+        ``by`` and ``because``: whose decision it is. Killed between its two steps it
+        leaves them in both places; done again, in one.
+        """
+        there = self.folder / target / f"{load.load_id}.json"
+        kept = _load(there).entities if there.exists() else {}
+        gone = {n: e for n, e in load.entities.items() if n in entities}
+        left = {n: e for n, e in load.entities.items() if n not in entities}
+        moved = replace(load, decided_by=by, decided_because=because)
+        self._write(there, replace(moved, entities={**kept, **gone}))
+        here = self.folder / source / f"{load.load_id}.json"
+        if left:
+            self._write(here, replace(load, entities=left))
+        else:
+            here.unlink()
+
+    @staticmethod
+    def _write(target: Path, load: Load) -> None:
+        target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_suffix(".tmp")
         with temporary.open("w", encoding="utf-8") as out:
             json.dump(asdict(load), out, indent=1, sort_keys=True)
@@ -119,7 +176,8 @@ def _load(path: Path) -> Load:
             for name, e in content.pop("entities").items()
         }
         aside = tuple(SetAside(**s) for s in content.pop("set_aside"))
-        return Load(entities=entities, set_aside=aside, **content)
+        earlier = tuple(content.pop("supersedes", ()))
+        return Load(entities=entities, set_aside=aside, supersedes=earlier, **content)
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{path}: the manifest of this load cannot be read "

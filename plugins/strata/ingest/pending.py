@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import chain, count
 
 import pyarrow as pa
 
@@ -10,7 +11,7 @@ from strata.config.sources import Entity, SourcesConfig, System
 from strata.config.world import WorldConfig
 from strata.dates import known_on
 from strata.ingest.files import NewFile
-from strata.ingest.manifest import EntityLoad, Load, SetAside
+from strata.ingest.manifest import EntityLoad, Load, Manifest, SetAside
 from strata.run import Run
 
 
@@ -95,5 +96,8 @@ def known_text(ds: date, timezone: str) -> str:
 
 
 def load_id_of(run: Run, system: str) -> str:
-    """The id of a system's load by a run."""
-    return f"{run.run_id}-{system}"
+    """The id of a system's next load by a run: numbered from the second on."""
+    manifest = Manifest(run.home / "raw")
+    first = f"{run.run_id}-{system}"
+    names = chain([first], (f"{first}.{number}" for number in count(2)))
+    return next(name for name in names if not manifest.has(name))

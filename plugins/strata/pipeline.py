@@ -197,6 +197,8 @@ def _comments(
     """The words on state tables, which no dbt model describes."""
     tables = con.execute(
         "select schema_name || '.' || table_name, comment from duckdb_tables()"
+        " where comment is not null union all"
+        " select schema_name || '.' || view_name, comment from duckdb_views()"
         " where comment is not null"
     ).fetchall()
     columns = con.execute(

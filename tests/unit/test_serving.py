@@ -169,15 +169,39 @@ def test_the_public_tables_are_marts_and_a_named_few(
         "audit.stage_counts",
         "features.catalog",
         "features.feat_users",
+        "features.feat_users_current",
+        "identity.current_ids",
+        "identity.guards",
+        "identity.merge_impact",
+        "identity.rejections",
+        "identity.user_history",
         "marts.dim_users",
         "marts.fct_orders_current",
         "segments.reasons",
+        "segments.reasons_current",
         "segments.scores",
+        "segments.scores_current",
+        "segments.tier_history",
         "segments.user_tiers",
         "segments.user_tiers_current",
     ]
     assert tables["marts.dim_users"].description == "Users."
     assert tables["marts.dim_users"].columns == {"ds": "The day."}
+
+
+def test_a_snapshot_is_published_with_its_newest_day(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    con.execute(
+        "create table segments.scores as select * from (values"
+        " (date '2026-10-30', 1), (date '2026-10-31', 2), (date '2026-10-31', 3)"
+        ") as t(ds, value)"
+    )
+    tables = [t for t in public_tables(con, {}) if t.name.startswith("scores")]
+
+    paths = publish_copy(con, run_of(tmp_path), tables)
+
+    assert paths.rows == {"segments.scores": 3, "segments.scores_current": 2}
 
 
 def test_a_copy_is_read_only_and_one_older_copy_is_kept(

@@ -104,7 +104,7 @@ def _columns(con: duckdb.DuckDBPyConnection, table: PublicTable) -> list[str]:
     rows = con.execute(
         "select column_name from information_schema.columns where table_catalog ="
         " current_database() and table_schema = ? and table_name = ?",
-        [table.schema, table.name],
+        [table.schema, table.newest_day_of or table.name],
     ).fetchall()
     return [name for (name,) in rows]
 
@@ -121,12 +121,17 @@ def _build(
     con.execute(f"attach {_text(folder / DATABASE)} as {_COPY}")
     try:
         for table in tables:
-            source = f"{_name(table.schema)}.{_name(table.name)}"
-            copied = f"{_COPY}.{source}"
+            schema = _name(table.schema)
+            source = f"{schema}.{_name(table.newest_day_of or table.name)}"
+            copied = f"{_COPY}.{schema}.{_name(table.name)}"
+            newest = f" where ds = (select max(ds) from {source})"
             file = _parquet_file(folder, table)
             file.parent.mkdir(parents=True, exist_ok=True)
-            con.execute(f"create schema if not exists {_COPY}.{_name(table.schema)}")
-            con.execute(f"create table {copied} as select * from {source} order by all")
+            con.execute(f"create schema if not exists {_COPY}.{schema}")
+            con.execute(
+                f"create table {copied} as select * from {source}"
+                f"{newest if table.newest_day_of else ''} order by all"
+            )
             for statement in _comments(copied, table, _columns(con, table)):
                 con.execute(statement)
             counted = con.execute(

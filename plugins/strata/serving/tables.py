@@ -1,12 +1,17 @@
 """What people may read: the public tables, and what is said about them."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 import duckdb
 
 PUBLIC = (
+    "identity.current_ids",
+    "identity.guards",
+    "identity.merge_impact",
+    "identity.rejections",
+    "identity.user_history",
     "marts.*",
     "features.feat_users",
     "features.catalog",
@@ -14,11 +19,16 @@ PUBLIC = (
     "segments.user_tiers_current",
     "segments.reasons",
     "segments.scores",
+    "segments.tier_history",
     "audit.runs",
     "audit.gate_results",
     "audit.stage_counts",
 )
 """Names of public tables and views; ``*`` stands for all that there are."""
+
+SNAPSHOTS = ("features.feat_users", "segments.reasons", "segments.scores")
+"""Public tables of many days, published also as ``<name>_current``: the newest day, at
+whose ids everything stands today."""
 
 PII_ZONE = frozenset({"raw", "staging", "pii", "quarantine"})
 """Schemas from which nothing is ever published."""
@@ -34,6 +44,7 @@ class PublicTable:
 
     ``columns`` maps column to description; columns without one are published too.
     ``pii_columns`` are those flagged as PII: a table that has one is refused.
+    ``newest_day_of`` names the table of the same schema whose newest day it is.
     """
 
     schema: str
@@ -41,6 +52,7 @@ class PublicTable:
     description: str = ""
     columns: Mapping[str, str] = field(default_factory=dict)
     pii_columns: frozenset[str] = frozenset()
+    newest_day_of: str | None = None
 
     @property
     def full_name(self) -> str:
@@ -74,7 +86,10 @@ def public_tables(
         description, columns = described.get(full_name, ("", {}))
         prefix = f"{full_name}."
         flagged = (c.removeprefix(prefix) for c in pii_columns if c.startswith(prefix))
-        tables.append(
-            PublicTable(schema, name, description, columns, frozenset(flagged))
-        )
+        table = PublicTable(schema, name, description, columns, frozenset(flagged))
+        tables.append(table)
+        if full_name in SNAPSHOTS:
+            tables.append(
+                replace(table, name=f"{name}_current", newest_day_of=table.name)
+            )
     return tables

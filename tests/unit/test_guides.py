@@ -193,6 +193,17 @@ def test_the_analyst_is_told_of_every_public_table() -> None:
     assert public <= told
 
 
+def test_what_a_dashboard_is_said_to_read_is_published() -> None:
+    named = {name.split(".")[1]: name for name, _ in _models()}
+    public = {name for name in PUBLIC if "*" not in name}
+    for page in (ROOT / "dbt_project" / "models").rglob("*.yml"):
+        for exposure in yaml.safe_load(page.read_text("utf-8")).get("exposures", ()):
+            if exposure["type"] != "dashboard":
+                continue
+            read = {named[ref.split('"')[1]] for ref in exposure["depends_on"]}
+            assert {n for n in read if not n.startswith("marts.")} <= public
+
+
 def test_the_operator_is_told_of_every_field_tier_lifecycle_and_action() -> None:
     told = set(re.findall(r"`(\w+)`", _page("operator.md"))) | {"reason_2"}
     config = ROOT / "config"

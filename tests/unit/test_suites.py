@@ -93,6 +93,19 @@ def test_every_declared_entity_has_an_ingest_suite_that_knows_its_columns_and_pi
         assert any(rule.severity == "quarantine" for rule in suite.expectations), table
 
 
+def test_no_rule_behind_staging_lists_the_systems() -> None:
+    """Adding a source is one entry, one staging folder and one suite."""
+    systems = set(read_yaml(ROOT / "config" / "sources.yml", SourcesConfig).systems)
+    listed = [
+        (suite.table, rule.label)
+        for stage, suite in SUITES
+        for rule in suite.expectations
+        if stage not in ("ingest", "staging")
+        and len(systems & set(rule.args.get("value_set", ()))) > 1
+    ]
+    assert listed == []
+
+
 def test_every_suite_is_meaningful_and_says_why() -> None:
     sizes = {suite.table: len(suite.expectations) for _, suite in SUITES}
     assert {table: n for table, n in sizes.items() if not 4 <= n <= 10} == {}

@@ -24,6 +24,7 @@ def check(
         *_conservation(con, tenant, run, stage),
         *_files_set_aside(run, stage),
         *_ids_kept(run, stage),
+        *_of_identity(con, run, stage),
     ]
 
 
@@ -120,4 +121,27 @@ def _ids_kept(run: Run, stage: str) -> list[GateResult]:
             unexpected=found["changed_without_members"],
             checked=found["users"],
         )
+    ]
+
+
+def _of_identity(
+    con: duckdb.DuckDBPyConnection, run: Run, stage: str
+) -> list[GateResult]:
+    """One partition whichever engine finds it, and what was split stays apart."""
+    from strata.identity import guards
+
+    if stage != "identity":
+        return []
+    return [
+        law_result(
+            run,
+            stage,
+            law.table,
+            holds=law.unexpected == 0,
+            observed=law.observed,
+            why=law.why,
+            unexpected=law.unexpected,
+            checked=law.checked,
+        )
+        for law in guards.laws(con, run)
     ]

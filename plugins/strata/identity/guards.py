@@ -15,7 +15,8 @@ from scipy.sparse.csgraph import connected_components
 
 from strata.config.guards import GuardRules
 from strata.identity.decisions import masked
-from strata.identity.tables import BUILD
+from strata.identity.parity import AT_MOST, check_parity
+from strata.identity.tables import BUILD, STATE
 from strata.run import Run
 
 _BLAMED = 3
@@ -47,6 +48,16 @@ class Guard(NamedTuple):
     observed: float
     allowed: float
     told: str
+
+
+class Law(NamedTuple):
+    """What holds for every tenant: ``unexpected`` of ``checked`` break it."""
+
+    table: str
+    why: str
+    observed: str
+    unexpected: int
+    checked: int
 
 
 class Culprit(NamedTuple):
@@ -89,6 +100,78 @@ def told(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
         " where observed > allowed group by guard"
     ).fetchall()
     return dict(rows)
+
+
+def laws(con: duckdb.DuckDBPyConnection, run: Run) -> list[Law]:
+    """The laws of what was resolved, which nobody can waive."""
+    return [_one_partition(con), _kept_apart(con, run)]
+
+
+# Whole raw components, always the same ones, so that no link of a sample leads out of it.
+_LINKS = f"""(
+    select
+        concat_ws(':', left_type, left_hash, left_period) as left_node,
+        concat_ws(':', right_type, right_hash, right_period) as right_node,
+    from {BUILD}.edges
+    semi join (
+        select system, entity, record_key from {BUILD}.components
+        where component % {{parts}} = 0
+    ) using (system, entity, record_key)
+    where status = 'accepted'
+)"""
+
+
+def _one_partition(con: duckdb.DuckDBPyConnection) -> Law:
+    row = con.execute(f"select count(*) from {BUILD}.edges").fetchone()
+    assert row is not None
+    parts = row[0] // AT_MOST + 1
+    found = check_parity(con, _LINKS.format(parts=parts))
+    prints = f"{found.union_find} and {found.hook_contract}"
+    return Law(
+        f"{BUILD.removeprefix('build_')}.edges",
+        "both engines find the same people",
+        f"fingerprints {prints} of {found.sampled} accepted links",
+        int(not found.holds),
+        1,
+    )
+
+
+def _kept_apart(con: duckdb.DuckDBPyConnection, run: Run) -> Law:
+    broken = con.execute(
+        f"""
+        with members as ({_MEMBERS})
+
+        select decisions.decision_id
+        from {STATE}.decisions as decisions
+        inner join members as one
+            using (system, entity, record_key)
+        inner join members as other
+            on
+                decisions.apart_system = other.system
+                and decisions.apart_entity = other.entity
+                and decisions.apart_record_key = other.record_key
+        where
+            decisions.kind = 'split'
+            and decisions.applies_from <= $ds
+            and one.unified_user_id = other.unified_user_id
+            and not exists (
+                select 1 from {STATE}.decisions as ended
+                where
+                    ended.restores = decisions.decision_id
+                    and ended.applies_from <= $ds
+            )
+        order by all
+        """,
+        {"ds": run.ds},
+    ).fetchall()
+    names = ", ".join(name for (name,) in broken)
+    return Law(
+        f"{STATE}.id_map",
+        "two records that a person split are two users",
+        f"one user in spite of {names}" if names else "all splits hold",
+        len(broken),
+        1,
+    )
 
 
 # Who is whose on a day, by what is recorded on it.

@@ -6,6 +6,7 @@ be read is parsed anew.
 """
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -30,41 +31,43 @@ def key(project: Path) -> str:
     return digest.hexdigest()[:32]
 
 
-def load(project: Path) -> Any | None:
+def load(project: Path, spare: Path) -> Any | None:
     """The parsed project as it is now, None where it was not kept."""
     from dbt.contracts.graph.manifest import Manifest
     from dbt.parser.manifest import extended_mashumuro_decoder
 
-    place = _place(project)
-    if not place.exists():
-        return None
-    try:
-        content = place.read_bytes()
-        manifest = Manifest.from_msgpack(content, decoder=extended_mashumuro_decoder)
-    except Exception:  # dbt names no error for a form that it does not know
-        place.unlink(missing_ok=True)
-        return None
-    manifest.rebuild_ref_lookup()
-    return manifest
+    name = _name(project)
+    for place in (project / "target" / name, spare / name):
+        if not place.exists():
+            continue
+        try:
+            content = place.read_bytes()
+            found = Manifest.from_msgpack(content, decoder=extended_mashumuro_decoder)
+        except Exception:  # dbt names no error for a form that it does not know
+            continue
+        found.rebuild_ref_lookup()
+        return found
+    return None
 
 
-def keep(project: Path, target: Path) -> None:
-    """Keep what dbt has just parsed into ``target``; without a place, keep nothing."""
-    made = target / "partial_parse.msgpack"
-    place = _place(project)
-    try:
-        place.parent.mkdir(exist_ok=True)
-        temporary = place.with_suffix(
-            f".{hashlib.sha256(str(target).encode()).hexdigest()[:8]}"
-        )
-        temporary.write_bytes(made.read_bytes())
-        for old in place.parent.glob("strata-*.msgpack"):
-            old.unlink(missing_ok=True)
-        temporary.replace(place)
-    except OSError:
+def keep(project: Path, spare: Path, made: Path) -> None:
+    """Keep ``made``, what dbt has just written of the parsed project.
+
+    It lies where dbt puts what it makes; where that cannot be written to, in ``spare``.
+    """
+    name = _name(project)
+    for folder in (project / "target", spare):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            temporary = folder / f"{name}.{os.getpid()}"
+            temporary.write_bytes(made.read_bytes())
+            for old in folder.glob("strata-*.msgpack"):
+                old.unlink(missing_ok=True)
+            temporary.replace(folder / name)
+        except OSError:
+            continue
         return
 
 
-def _place(project: Path) -> Path:
-    """In the folder that dbt uses for what it makes, which is no part of the project."""
-    return project / "target" / f"strata-{key(project)}.msgpack"
+def _name(project: Path) -> str:
+    return f"strata-{key(project)}.msgpack"

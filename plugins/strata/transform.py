@@ -76,14 +76,17 @@ def _project(tenant: Tenant) -> Path:
 
 def _manifest(tenant: Tenant) -> Any:
     project = _project(tenant)
-    if project not in _manifests and (known := parsed.load(project)) is not None:
+    if project not in _manifests and (
+        known := parsed.load(project, tenant.state / "dbt")
+    ):
         _manifests[project] = known
     if project not in _manifests:
         result = _invoke(tenant, ["parse", "--no-version-check"], is_parsed=False)
         if not result.success:
             raise TransformError(_explain(tenant, "the project", result))
         _manifests[project] = result.result
-        parsed.keep(project, tenant.home / "dbt" / "target")
+        made = tenant.home / "dbt" / "target" / "partial_parse.msgpack"
+        parsed.keep(project, tenant.state / "dbt", made)
     return _manifests[project]
 
 

@@ -544,6 +544,34 @@ def test_a_rebuilt_older_day_says_that_it_moved_nothing(con, home):
     assert "A rebuild of an older day never writes to a CRM." in shown
 
 
+def test_stale_days_are_told_everywhere_with_what_to_run(con, home):
+    record_run(con)
+    shown = text_of(page(con, home))
+    assert "Stale days" not in shown
+    assert summarise(con).to_json()["stale_days"] == []
+    con.execute(
+        "insert into audit.stale_days values ('2026-10-31', '2026-10-02.2', now()),"
+        " ('2026-10-30', '2026-10-01.3', now())"
+    )
+    console = Console(width=100, record=True, file=None, quiet=False)
+
+    with console.capture() as captured:
+        render_summary(summarise(con), console)
+
+    remedy = "make backfill WORLD=shop FROM=2026-10-30 TO=2026-10-31"
+    assert (
+        f"2 published days stale, since an older day was rebuilt. To bring them up to date: {remedy}"
+        in captured.get()
+    )
+    shown = text_of(page(con, home))
+    assert f"To bring them up to date: {remedy}" in shown
+    assert "2026-10-01.3" in shown
+    assert summarise(con).to_json()["stale_days"] == [
+        {"ds": "2026-10-30", "because_of_run_id": "2026-10-01.3"},
+        {"ds": "2026-10-31", "because_of_run_id": "2026-10-02.2"},
+    ]
+
+
 def test_the_terminal_tells_rows_gates_tiers_sync_and_places(con, home):
     record_run(
         con,

@@ -22,6 +22,7 @@ from strata.serving import (
     public_tables,
     publish_copy,
 )
+from strata.warehouse import DuckDBWarehouse
 
 USERS = PublicTable(
     "marts",
@@ -145,6 +146,28 @@ def test_no_column_flagged_as_pii_is_published(
     assert not (tmp_path / "serving").exists()
 
 
+def test_a_waiver_is_published_without_the_name_of_who_granted_it(
+    tmp_path: Path,
+) -> None:
+    wanted = DuckDBWarehouse(tmp_path)
+    wanted.migrate()
+    with wanted.connection("test") as con:
+        con.execute(
+            "insert into audit.waivers (waiver_id, granted_by, reason)"
+            " values ('w1', 'A. Person', 'known')"
+        )
+        described = {"audit.waivers": ("Waivers.", {"granted_by": "Who."})}
+        tables = [
+            t for t in public_tables(con, described) if t.full_name == "audit.waivers"
+        ]
+        done = publish_copy(con, run_of(tmp_path), tables)
+
+    with duckdb.connect(str(done.database), read_only=True) as copy:
+        shown = copy.execute("select * from audit.waivers").df().to_dict("records")
+    assert [row["reason"] for row in shown] == ["known"]
+    assert "granted_by" not in shown[0] and "A. Person" not in str(shown)
+
+
 def test_a_missing_table_and_an_older_day_publish_nothing(
     con: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
@@ -165,8 +188,11 @@ def test_the_public_tables_are_marts_and_a_named_few(
     tables = {table.full_name: table for table in public_tables(con, described)}
     assert list(tables) == [
         "audit.gate_results",
+        "audit.publications",
         "audit.runs",
         "audit.stage_counts",
+        "audit.stale_days",
+        "audit.waivers",
         "features.catalog",
         "features.feat_users",
         "features.feat_users_current",

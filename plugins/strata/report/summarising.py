@@ -17,6 +17,7 @@ from strata.report.summary import (
     GateCounts,
     RunSummary,
     StageSummary,
+    StaleDay,
     TableRows,
     Warned,
     in_order,
@@ -73,6 +74,7 @@ def summarise(
         published=_published(reader, run_id),
         warned=_warned(reader, run_id),
         previous_ds=_previous_ds(reader, ds) if tiers else None,
+        stale_days=_stale_days(reader),
     )
 
 
@@ -200,6 +202,12 @@ def _previous_ds(reader: Reader, ds: date) -> date | None:
         "select max(ds) as ds from segments.user_tiers where ds < ?", [ds]
     )
     return found["ds"] if found else None
+
+
+def _stale_days(reader: Reader) -> tuple[StaleDay, ...]:
+    """All that are stale by now, whatever the run: they wait for somebody."""
+    rows = reader.rows("select ds, because_of_run_id from audit.stale_days order by ds")
+    return tuple(StaleDay(row["ds"], row["because_of_run_id"]) for row in rows)
 
 
 def _sync(record: Row) -> dict[str, dict[str, int]]:

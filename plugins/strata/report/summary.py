@@ -92,6 +92,18 @@ class Warned:
 
 
 @dataclass(frozen=True)
+class StaleDay:
+    """A published day that rests on an older one, which a run has rebuilt since."""
+
+    ds: date
+    because_of_run_id: str
+
+    def to_json(self) -> dict[str, str]:
+        """The day and the run under their own names."""
+        return {"ds": self.ds.isoformat(), "because_of_run_id": self.because_of_run_id}
+
+
+@dataclass(frozen=True)
 class StageSummary:
     """One stage of a run: seconds of wall time, rows, verdicts."""
 
@@ -164,6 +176,16 @@ class RunSummary:
     published: tuple[str, ...] = ()
     warned: tuple[Warned, ...] = ()
     previous_ds: date | None = None
+    stale_days: tuple[StaleDay, ...] = ()
+
+    @property
+    def stale_remedy(self) -> str | None:
+        """What brings all stale days up to date; None where there is none."""
+        if not self.stale_days:
+            return None
+        world = "" if self.world == "sample" else f"WORLD={self.world} "
+        first, last = self.stale_days[0].ds, self.stale_days[-1].ds
+        return f"make backfill {world}FROM={first} TO={last}"
 
     @property
     def gate(self) -> GateCounts:
@@ -211,6 +233,7 @@ class RunSummary:
             "coverage": self.coverage.to_json(),
             "tables": [table.to_json() for table in self.tables],
             "warned": [finding.to_json() for finding in self.warned],
+            "stale_days": [day.to_json() for day in self.stale_days],
         }
 
 

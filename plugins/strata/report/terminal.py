@@ -7,7 +7,7 @@ from rich.text import Text
 
 from strata.report.summary import OPERATIONS, VERDICTS, GateCounts, RunSummary
 from strata.report.verdict import judge
-from strata.report.wording import duration, number, share
+from strata.report.wording import duration, number, plural, share
 
 _MOST_WARNED = 12
 _TONES = {"good": "green", "warn": "yellow", "bad": "red", "busy": "blue"}
@@ -43,6 +43,7 @@ def render_summary(summary: RunSummary, console: Console) -> None:
         lost = f"{table.stage} {table.table}: {number(table.missing)} rows unaccounted"
         console.print(Text(lost, style="bold red"))
     _warned(summary, console)
+    _stale(summary, console)
     if summary.tiers:
         console.print(_tiers(summary))
     if summary.sync:
@@ -105,6 +106,19 @@ def _warned(summary: RunSummary, console: Console) -> None:
         console.print(f"and {number(left)} more: `strata gate results` lists them")
     if summary.warned:
         console.print()
+
+
+def _stale(summary: RunSummary, console: Console) -> None:
+    """Days that rest on an older one rebuilt since, and what to run."""
+    if summary.stale_remedy is None:
+        return
+    line = Text.assemble(
+        (f"{plural(len(summary.stale_days), 'published day')} stale", "yellow"),
+        ", since an older day was rebuilt. To bring them up to date: ",
+        (summary.stale_remedy, "bold"),
+    )
+    console.print(line, soft_wrap=True)
+    console.print()
 
 
 def _tiers(summary: RunSummary) -> Table:

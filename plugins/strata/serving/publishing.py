@@ -103,10 +103,11 @@ def _check(con: duckdb.DuckDBPyConnection, table: PublicTable) -> None:
 def _columns(con: duckdb.DuckDBPyConnection, table: PublicTable) -> list[str]:
     rows = con.execute(
         "select column_name from information_schema.columns where table_catalog ="
-        " current_database() and table_schema = ? and table_name = ?",
+        " current_database() and table_schema = ? and table_name = ?"
+        " order by ordinal_position",
         [table.schema, table.newest_day_of or table.name],
     ).fetchall()
-    return [name for (name,) in rows]
+    return [name for (name,) in rows if name not in table.left_out]
 
 
 def _build(
@@ -128,11 +129,13 @@ def _build(
             file = _parquet_file(folder, table)
             file.parent.mkdir(parents=True, exist_ok=True)
             con.execute(f"create schema if not exists {_COPY}.{schema}")
+            columns = _columns(con, table)
+            listed = ", ".join(_name(column) for column in columns)
             con.execute(
-                f"create table {copied} as select * from {source}"
+                f"create table {copied} as select {listed} from {source}"
                 f"{newest if table.newest_day_of else ''} order by all"
             )
-            for statement in _comments(copied, table, _columns(con, table)):
+            for statement in _comments(copied, table, columns):
                 con.execute(statement)
             counted = con.execute(
                 f"copy {copied} to {_text(file)} (format parquet, compression zstd)"

@@ -23,12 +23,18 @@ PUBLIC = (
     "audit.runs",
     "audit.gate_results",
     "audit.stage_counts",
+    "audit.publications",
+    "audit.stale_days",
+    "audit.waivers",
 )
 """Names of public tables and views; ``*`` stands for all that there are."""
 
 SNAPSHOTS = ("features.feat_users", "segments.reasons", "segments.scores")
 """Public tables of many days, published also as ``<name>_current``: the newest day, at
 whose ids everything stands today."""
+
+LEFT_OUT = {"audit.waivers": frozenset({"granted_by"})}
+"""Columns that are not copied: names of people who work with Strata."""
 
 PII_ZONE = frozenset({"raw", "staging", "pii", "quarantine"})
 """Schemas from which nothing is ever published."""
@@ -45,6 +51,7 @@ class PublicTable:
     ``columns`` maps column to description; columns without one are published too.
     ``pii_columns`` are those flagged as PII: a table that has one is refused.
     ``newest_day_of`` names the table of the same schema whose newest day it is.
+    Columns ``left_out`` are not copied.
     """
 
     schema: str
@@ -53,6 +60,7 @@ class PublicTable:
     columns: Mapping[str, str] = field(default_factory=dict)
     pii_columns: frozenset[str] = frozenset()
     newest_day_of: str | None = None
+    left_out: frozenset[str] = frozenset()
 
     @property
     def full_name(self) -> str:
@@ -86,7 +94,10 @@ def public_tables(
         description, columns = described.get(full_name, ("", {}))
         prefix = f"{full_name}."
         flagged = (c.removeprefix(prefix) for c in pii_columns if c.startswith(prefix))
-        table = PublicTable(schema, name, description, columns, frozenset(flagged))
+        left_out = LEFT_OUT.get(full_name, frozenset())
+        table = PublicTable(
+            schema, name, description, columns, frozenset(flagged), left_out=left_out
+        )
         tables.append(table)
         if full_name in SNAPSHOTS:
             tables.append(

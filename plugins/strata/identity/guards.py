@@ -303,7 +303,6 @@ _SHOWN = f"""
             system,
             entity,
             record_key,
-            right_type as identifier_type,
             right_hash as value_hash,
         from {BUILD}.edges
         where status = 'rejected' and rule = 'same_record'
@@ -314,8 +313,7 @@ _SHOWN = f"""
         identifiers.value_hash,
         concat_ws('/', system, entity, record_key) as record,
         before.unified_user_id is not null as was_user,
-        dense_rank() over (order by identifiers.identifier_type, value_hash) - 1
-            as value_no,
+        dense_rank() over (order by value_hash) - 1 as value_no,
         dense_rank() over (
             order by coalesce(
                 before.unified_user_id, concat_ws('/', system, entity, record_key)
@@ -324,7 +322,7 @@ _SHOWN = f"""
     from staging.identifiers as identifiers
     semi join members using (system, entity, record_key)
     anti join rejected
-        using (system, entity, record_key, identifier_type, value_hash)
+        using (system, entity, record_key, value_hash)
     left join guard_before as before using (system, entity, record_key)
     where identifiers.first_seen_at < $until
 """

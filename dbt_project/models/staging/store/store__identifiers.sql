@@ -1,5 +1,6 @@
 -- Grain: version of an order, or day of invoices, identifier type and value. Buyers are
--- known by their account and the contacts of their orders; customers of the flat export
+-- known by their account and the contacts of their orders, whose phone is the
+-- receiver's and not always their own; customers of the flat export
 -- by their number alone.
 {{ config(materialized="ephemeral") }}
 
@@ -50,7 +51,7 @@ final as (
         entity="buyers",
         record_key="buyer_id",
         own={"store_account": "buyer_id"},
-        shown={"phone": "phone", "email": "email"},
+        shown={"order_contact": "phone", "email": "email"},
         first_seen_at="placed_at",
         last_seen_at="placed_at",
         known_at="_known_at",

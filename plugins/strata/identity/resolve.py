@@ -32,6 +32,9 @@ from strata.identity.tables import BUILD, STATE, TABLES
 from strata.identity.weighing import weigh
 from strata.run import Run
 
+_TOO_FEW_TO_SHARE = 250_000
+"""Rows below which threads do not help: DuckDB deals them out by 122,880."""
+
 _EDGES = f"""
     create or replace temp table identity_edges as
     select
@@ -124,7 +127,11 @@ def resolve_days(
         _begin(con)
         return count_found(con, Changes())
     changes = Changes()
-    with _one_transaction(con), days_known(con, run, config, matches) as days:
+    with (
+        _fit_threads(con, "staging.identifiers"),
+        _one_transaction(con),
+        days_known(con, run, config, matches) as days,
+    ):
         for day, rules in days:
             is_first = day.ds == run.days[0]
             if is_first:
@@ -132,7 +139,7 @@ def resolve_days(
                 _refuse_newer_state(con, day.ds)
             if is_first and not _follows(con, day, config):
                 changes += _resolve_all(con, day, rules)
-            elif narrow(con, day.bounds[1], is_first):
+            elif narrow(con, rules, day.bounds[1], is_first):
                 changes += _resolve_scope(con, day, rules)
         _conclude(con, run.of_day(run.ds), config)
     return count_found(con, changes)
@@ -159,6 +166,7 @@ def resolve(
         _begin(con)
         return count_found(con, Changes())
     with (
+        _fit_threads(con, source),
         _one_transaction(con),
         evidence_given(con, source, matches or f"({NO_MATCHES})"),
     ):
@@ -167,6 +175,22 @@ def resolve(
         changes = _resolve_all(con, run, config)
         _conclude(con, run, config)
     return count_found(con, changes)
+
+
+@contextmanager
+def _fit_threads(con: duckdb.DuckDBPyConnection, source: str) -> Iterator[None]:
+    """One thread while the evidence is small: others would only wait, and busily."""
+    before, rows = con.execute(
+        f"select current_setting('threads'), (select count(*) from {source})"
+    ).fetchall()[0]
+    if rows > _TOO_FEW_TO_SHARE:
+        yield
+        return
+    con.execute("set threads = 1")
+    try:
+        yield
+    finally:
+        con.execute(f"set threads = {before}")
 
 
 @contextmanager
@@ -233,7 +257,7 @@ def _resolve_all(
     ledger.take_back(con, run)
     for table in ("edges", "components"):
         con.execute(f"delete from {BUILD}.{table}")
-    widen(con, run.bounds[1])
+    widen(con)
     return _resolve_scope(con, run, config)
 
 
@@ -253,7 +277,7 @@ def _resolve_scope(
             _link(con, run)
             history.remember(con, run)
             ledger.enter(con, run)
-            relabel(con, graph, run.run_id)
+            relabel(con, config, graph, run)
             return changes_of_day(con, run.ds)
         finally:
             _clear(con)

@@ -8,15 +8,22 @@ other evidence than yesterday, or that such a record now reaches, are resolved a
 all others are as they were. Nothing has to be followed further: a new link begins at a
 record whose evidence is new.
 
+Most of what is new is that somebody was seen once more. The moment of it decides
+nothing, save where a value may pass to somebody else after a silence, or where two
+values of a record tie; elsewhere it is written to the edges, and nobody is resolved.
+
 ``identity.components`` remembers for each record its raw component and a hash of what
 it showed. The working tables are temporary:
 
+``identity_near``
+    grain record and identifier value: the evidence of the records that may have
+    changed, and of all that show one of their values
 ``identity_shown``
-    grain record that may have changed: hash of what it shows by the end of the day
+    grain record: hash of what it shows by the end of the day
 ``identity_changed``
     grain record that shows something else than before, comes or is gone
 ``identity_scope``
-    grain record to resolve: hash of what it shows, null where it is gone
+    grain record to resolve
 ``identity_scoped``
     grain record in scope and identifier value: its evidence
 """
@@ -27,31 +34,79 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from strata.config.identity import IdentityConfig
 from strata.identity.known import RECORD
 from strata.identity.partition import Graph, components
 from strata.identity.tables import BUILD
+from strata.run import Run
 
-WORKING_TABLES = ("shown", "changed", "scope", "scoped")
+WORKING_TABLES = ("near", "shown", "changed", "scope", "scoped")
 
-# Every column that the graph is made of, as it stands at the end of the day.
+_NEAR = f"""
+    create or replace temp table identity_near as
+    select *
+    from identity_counted
+    semi join (
+        select counted.value_hash
+        from identity_counted as counted
+        semi join identity_may_differ using ({RECORD})
+    ) using (value_hash)
+"""
+
+_LAST_SEEN = "greatest(first_seen_at, least(last_seen_at, $until))"
+
+# Every column that the graph is made of, as it stands at the end of the day; when a
+# value was last seen, where something may depend on it. For that the relation has to
+# hold all that show a value with one of the records.
 _SHOWN = f"""
     create or replace temp table identity_shown as
     with
 
-    uses as (
+    seen as (
+        select * replace ({_LAST_SEEN} as last_seen_at)
+        from {{source}}
+        where first_seen_at < $until
+    ),
+
+    -- The last moment before which a silence of the value may end.
+    silences as (
+        select
+            identifier_type,
+            value_hash,
+            key_version,
+            max(first_seen_at) - to_days(any_value(windows.days)) as begun_before,
+        from seen
+        inner join identity_windows as windows using (identifier_type)
+        group by identifier_type, value_hash, key_version
+        having min(first_seen_at) < begun_before
+    ),
+
+    ties as (
         select
             {RECORD},
             bit_xor(hash(
-                identifier_type,
-                value_hash,
-                key_version,
-                first_seen_at,
-                greatest(first_seen_at, least(last_seen_at, $until)),
-                is_own
+                identifier_type, value_hash, key_version, first_seen_at, is_own
             )) as uses_hash,
-        from identity_counted
-        {{of_touched}}
-        where first_seen_at < $until
+            coalesce(
+                bit_xor(hash(value_hash, key_version, last_seen_at)) filter (
+                    where first_seen_at < silences.begun_before
+                ),
+                0
+            ) as silent_hash,
+            if(
+                count(*) > 1, bit_xor(hash(value_hash, last_seen_at, key_version)), 0
+            ) as tied_hash,
+        from seen
+        left join silences using (identifier_type, value_hash, key_version)
+        {{of_records}}
+        group by {RECORD}, identifier_type, first_seen_at
+    ),
+
+    uses as (
+        select
+            {RECORD},
+            bit_xor(xor(uses_hash, xor(silent_hash, tied_hash))) as uses_hash,
+        from ties
         group by {RECORD}
     ),
 
@@ -87,20 +142,38 @@ _SHOWN = f"""
 
 _CHANGED = f"""
     create or replace temp table identity_changed as
-    with
-
-    before as (
+    with before as (
         select * from {BUILD}.components
-        {{of_touched}}
+        {{of_records}}
     )
 
-    select {RECORD}, shown.evidence_hash, before.component,
+    select {RECORD}, before.component,
     from identity_shown as shown
     full join before using ({RECORD})
     where shown.evidence_hash is distinct from before.evidence_hash
 """
 
 _OF_TOUCHED = f"semi join identity_may_differ using ({RECORD})"
+
+# Links between records have moments of their own.
+_SEEN_AGAIN = f"""
+    update {BUILD}.edges as edges
+    set last_seen_at = seen.last_seen_at
+    from (
+        select * replace ({_LAST_SEEN} as last_seen_at)
+        from {{source}}
+        {{of_records}}
+    ) as seen
+    where
+        edges.rule in ('same_record', 'same_value_later')
+        and edges.system = seen.system
+        and edges.entity = seen.entity
+        and edges.record_key = seen.record_key
+        and edges.right_type = seen.identifier_type
+        and edges.right_hash = seen.value_hash
+        and edges.key_version = seen.key_version
+        and edges.last_seen_at <> seen.last_seen_at
+"""
 
 _SCOPE = f"""
     create or replace temp table identity_scope as
@@ -109,10 +182,10 @@ _SCOPE = f"""
     -- Records that show a value which a changed record shows, or are matched with one.
     reached as (
         select {RECORD}
-        from identity_counted
+        from {{source}}
         semi join (
             select evidence.value_hash
-            from identity_counted as evidence
+            from {{source}} as evidence
             semi join identity_changed using ({RECORD})
         ) using (value_hash)
         union
@@ -141,12 +214,11 @@ _SCOPE = f"""
     ),
 
     final as (
-        select {RECORD}, evidence_hash from identity_changed
-        union all by name
-        select {RECORD}, evidence_hash
+        select {RECORD} from identity_changed
+        union
+        select {RECORD}
         from {BUILD}.components
         semi join touched using (component)
-        anti join identity_changed using ({RECORD})
     )
 
     select * from final
@@ -154,17 +226,11 @@ _SCOPE = f"""
 
 _WHOLE_SCOPE = f"""
     create or replace temp table identity_scope as
-    with
-
-    earlier as (
-        select {RECORD} from {BUILD}.id_map
-        union
-        select anchor_system, anchor_entity, anchor_record_key from {BUILD}.id_ledger
-    )
-
-    select {RECORD}, shown.evidence_hash,
-    from identity_shown as shown
-    full join earlier using ({RECORD})
+    select {RECORD} from identity_counted
+    union
+    select {RECORD} from {BUILD}.id_map
+    union
+    select anchor_system, anchor_entity, anchor_record_key from {BUILD}.id_ledger
 """
 
 _SCOPED = f"""
@@ -194,46 +260,55 @@ _RELABEL = f"""
         select
             {RECORD},
             min(hash({RECORD})) over (partition by placed.component) as component,
-            scope.evidence_hash,
+            shown.evidence_hash,
             $run_id as _run_id,
         from placed
-        inner join identity_scope as scope using ({RECORD})
+        inner join identity_shown as shown using ({RECORD})
     )
 
     select * from final
 """
 
 
-def narrow(con: duckdb.DuckDBPyConnection, until: datetime, is_first: bool) -> int:
+def narrow(
+    con: duckdb.DuckDBPyConnection,
+    config: IdentityConfig,
+    until: datetime,
+    is_first: bool,
+) -> int:
     """Put into scope what a day changed; the number of records.
 
     ``is_first`` where the day before was resolved by another run, so that any record
     may have changed; else those of ``identity_may_differ``.
     """
-    of_touched = "" if is_first else _OF_TOUCHED
-    con.execute(_SHOWN.format(of_touched=of_touched), {"until": until})
-    con.execute(_CHANGED.format(of_touched=of_touched))
-    con.execute(_SCOPE)
-    return _take(con)
-
-
-def widen(con: duckdb.DuckDBPyConnection, until: datetime) -> int:
-    """Put everything into scope; the number of records."""
-    con.execute(_SHOWN.format(of_touched=""), {"until": until})
-    con.execute(_WHOLE_SCOPE)
-    return _take(con)
-
-
-def _take(con: duckdb.DuckDBPyConnection) -> int:
+    source, of_records = "identity_counted", ""
+    if not is_first:
+        con.execute(_NEAR)
+        source, of_records = "identity_near", _OF_TOUCHED
+    _show(con, config, until, source, of_records)
+    con.execute(_CHANGED.format(of_records=of_records))
+    con.execute(
+        _SEEN_AGAIN.format(source=source, of_records=of_records), {"until": until}
+    )
+    con.execute(_SCOPE.format(source=source))
     con.execute(_SCOPED)
     row = con.execute("select count(*) from identity_scope").fetchone()
     assert row is not None
     return int(row[0])
 
 
-def relabel(con: duckdb.DuckDBPyConnection, graph: Graph, run_id: str) -> None:
+def widen(con: duckdb.DuckDBPyConnection) -> None:
+    """Put everything into scope."""
+    con.execute(_WHOLE_SCOPE)
+    con.execute(_SCOPED)
+
+
+def relabel(
+    con: duckdb.DuckDBPyConnection, config: IdentityConfig, graph: Graph, run: Run
+) -> None:
     """Remember what the records in scope showed, and their raw components."""
     together = components(graph, np.ones(len(graph.left), np.bool_))
+    _show(con, config, run.bounds[1], "identity_scoped", "")
     con.execute(
         f"delete from {BUILD}.components as components using identity_scope as scope"
         f" where {same_record('components', 'scope')}"
@@ -242,8 +317,33 @@ def relabel(con: duckdb.DuckDBPyConnection, graph: Graph, run_id: str) -> None:
         "identity_together",
         pa.table({"node_no": np.arange(len(graph.kind)), "component": together}),
     )
-    con.execute(_RELABEL, {"run_id": run_id})
+    con.execute(_RELABEL, {"run_id": run.run_id})
     con.unregister("identity_together")
+
+
+def _show(
+    con: duckdb.DuckDBPyConnection,
+    config: IdentityConfig,
+    until: datetime,
+    source: str,
+    of_records: str,
+) -> None:
+    windows = {
+        name: rule.window_days
+        for name, rule in config.identifiers.items()
+        if rule.window_days is not None
+    }
+    con.register(
+        "identity_windows",
+        pa.table(
+            {
+                "identifier_type": pa.array(windows.keys(), pa.string()),
+                "days": pa.array(windows.values(), pa.int32()),
+            }
+        ),
+    )
+    con.execute(_SHOWN.format(source=source, of_records=of_records), {"until": until})
+    con.unregister("identity_windows")
 
 
 def same_record(one: str, other: str) -> str:

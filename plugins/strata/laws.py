@@ -103,6 +103,38 @@ def _files_set_aside(run: Run, stage: str) -> list[GateResult]:
     ]
 
 
+def somebody_known(
+    con: duckdb.DuckDBPyConnection, run: Run, stage: str
+) -> list[GateResult]:
+    """A day on which nobody is known has no use: mostly it lies before all data."""
+    if stage != "features":
+        return []
+    row = con.execute(
+        "select count(*), (select count(*) from staging.identifiers),"
+        " (select min(first_seen_at)::date from staging.identifiers)"
+        " from build_features.feat_users where ds = ?",
+        [run.ds],
+    ).fetchone()
+    users, records, first = row or (0, 0, None)
+    told = (
+        f"; the first of {records} identifiers was seen on {first}"
+        if first
+        else ("; no source has brought an identifier")
+    )
+    return [
+        law_result(
+            run,
+            stage,
+            "features.feat_users",
+            holds=users > 0,
+            observed=f"{users} users on {run.ds}" + ("" if users else told),
+            why="somebody is known by the end of the day",
+            unexpected=int(users == 0),
+            checked=users,
+        )
+    ]
+
+
 def _ids_kept(run: Run, stage: str) -> list[GateResult]:
     """The law of stable ids: none changes while its records stay the same."""
     if stage != "identity":

@@ -215,6 +215,7 @@ def run_days(
     ``StoppedError`` where SIGTERM or Ctrl-C comes and no run is begun.
     """
     tenant.check_rules()
+    tenant.check_days(min(days), max(days))
     done: list[str] = []
     already = clock.process_seconds()
     purpose = f"runs of {min(days)} to {max(days)}"

@@ -56,9 +56,11 @@ def start(
 ) -> str:
     """Open an attempt at ``ds``, or at the days ``since`` to ``ds``, and give its id.
 
-    Raises ``ConfigError`` before that where a rule cannot be read.
+    Raises ``ConfigError`` before that where a rule cannot be read, and where there is
+    nothing to run for on these days.
     """
     tenant.check_rules()
+    tenant.check_days(since or ds, ds)
     tenant.ensure_pseudonym_key()
     run = runs.open_run(tenant, ds, external_id, since)
     tenant.remember()

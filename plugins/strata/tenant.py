@@ -4,14 +4,17 @@ import functools
 import hashlib
 import os
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 
-from strata import secrets
+from strata import clock, secrets
 from strata.config.check import check_rules
 from strata.config.loader import ConfigError, read_yaml
+from strata.config.sample import SampleConfig
 from strata.config.sources import SourcesConfig
 from strata.config.world import WorldConfig
+from strata.dates import local_date
 from strata.warehouse import DuckDBWarehouse
 
 DEVELOPMENT_KEY = "strata-development-key-for-invented-or-published-data-only"
@@ -126,6 +129,38 @@ class Tenant:
     def check_rules(self) -> None:
         """Read every rule there is. Raises ``ConfigError`` with all faults."""
         _check_rules(self, self.config_hash)
+
+    @cached_property
+    def begins_on(self) -> date | None:
+        """The first day with data, where the rules say it."""
+        if not self.world.generated:
+            return self.world.first_day
+        return read_yaml(self.config_dir / "sample.yml", SampleConfig).first_day
+
+    def check_days(self, first: date, last: date) -> None:
+        """Raise ``ConfigError`` where there is nothing to run for on one of the days.
+
+        A day that has not come would make every day before it an older one, which goes
+        to no CRM. An invented company may live in days to come.
+        """
+        begins = self.begins_on
+        if begins is not None and first < begins:
+            place = (
+                "sample.yml"
+                if self.world.generated
+                else f"worlds/{self.world_name}.yml"
+            )
+            raise ConfigError(
+                f"world {self.world_name!r} begins on {begins} (first_day in config/"
+                f"{place}): nobody is known on {first}. Give a day from {begins} on"
+            )
+        today = local_date(clock.now(), self.world.timezone)
+        if not self.world.generated and last > today:
+            raise ConfigError(
+                f"{last} has not come yet: today is {today} in {self.world.timezone}. "
+                "A run for it would make each day before it an older one, of which "
+                f"nothing goes to a CRM. Give a day up to {today}"
+            )
 
     @cached_property
     def code_version(self) -> str:

@@ -52,6 +52,15 @@ def test_a_fault_in_any_rule_is_told_before_anything_runs(
         (["run", "WORLD=nowhere"], "known worlds: online_retail, sample"),
         (["run", "WORLD=online_retail"], "needs a data folder: give DATA=<folder>"),
         (["run", "WORLD=online_retail", "DATA=/no/where"], "is not there: check DATA="),
+        (
+            ["run", "DS=2020-01-01"],
+            f"world 'sample' begins on {FIRST} (first_day in config/sample.yml): nobody "
+            f"is known on 2020-01-01. Give a day from {FIRST} on",
+        ),
+        (
+            ["run", "WORLD=online_retail", "DATA=.", "DS=2062-11-22"],
+            "2062-11-22 has not come yet: today is",
+        ),
         (["run", "DS=tomorrow"], "'tomorrow' is not a date: write YYYY-MM-DD"),
         (["backfill", f"FROM={DAY}"], "give FROM=YYYY-MM-DD TO=YYYY-MM-DD"),
         (

@@ -34,6 +34,10 @@ class WorldConfig(BaseModel):
     systems: dict[str, tuple[str, ...] | Literal["all"]] = Field(
         description="the systems this tenant has, with the entities of each"
     )
+    first_day: date | None = Field(
+        default=None,
+        description="the first day with data: a run for a day before it is refused",
+    )
     last_day: date | None = Field(
         default=None, description="the day a run is for when nobody says"
     )

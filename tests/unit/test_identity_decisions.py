@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from strata.config.identity import IdentityConfig
 from strata.identity import IdentityCounts, resolve_days, show, why_not
 from strata.identity import decisions as deciding
 from strata.identity.decisions import UnknownIdentityError
 
-from tests.unit.test_identity import DAY_0, P1, P2, WORLD, Home, Run, Seen, seen
+from tests.unit.test_identity import CONFIG, DAY_0, P1, P2, WORLD, Home, Run, Seen, seen
 
 BY = {"by": "an operator", "reason": "they are two"}
 
@@ -29,8 +30,8 @@ def key() -> Iterator[None]:
 class Decided(Home):
     """A home where people decide, and customers tell whether they may be linked."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, config: IdentityConfig = CONFIG) -> None:
+        super().__init__(config)
         folder = resources.files("strata.warehouse") / "migrations"
         self.con.execute((folder / "007_decisions.sql").read_text("utf-8"))
         self.con.execute("create schema audit; create schema ops")

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import duckdb
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from strata.identity.engines import (
     ATTEMPTS,
@@ -57,12 +56,13 @@ _TAKEN = f"""
         + (select count(*) from {{known}} as known semi join new_codes using (component))
 """
 
+# Components are compared by what reads this: as a condition of the join, DuckDB would
+# pair all places with all others first.
 _BETWEEN = f"""
     select lefts.component as one, rights.component as other
     from {{links}} as links
     inner join {_PLACES} as lefts on links.left_node = lefts.node
     inner join {_PLACES} as rights on links.right_node = rights.node
-    where lefts.component <> rights.component
 """
 
 _CHANGED = f"""
@@ -92,11 +92,10 @@ _APART = f"""
         left join {{into}} as changed using (node)
     )
 
-    select count(*)
+    select count_if(lefts.component <> rights.component)
     from {{links}} as links
     inner join placed as lefts on links.left_node = lefts.node
     inner join placed as rights on links.right_node = rights.node
-    where lefts.component <> rights.component
 """
 
 
@@ -125,20 +124,20 @@ def extend(
     _place(con, known)
     pairs = con.execute(_BETWEEN.format(links=links)).to_arrow_table()
     moves = _moves(pairs["one"].to_numpy(), pairs["other"].to_numpy())
-    con.register(_MOVES, moves)
-    try:
-        con.execute(_CHANGED.format(known=known, into=into))
-        [apart] = con.execute(_APART.format(links=links, into=into)).fetchone() or (0,)
-        if apart:
-            raise NotConvergedError(f"{apart} links join nodes of different components")
-        row = con.execute(
-            "select count(*) - count(component_before), count(component_before),"
-            f" count(distinct component_before) from {into}"
-        ).fetchone()
-    finally:
-        con.unregister(_MOVES)
-        for table in (_ENDS, _PLACES):
-            con.execute(f"drop table if exists {table}")
+    # A table, whose few rows the planner knows of; it would hash all known ones.
+    con.register("extension_moved", moves)
+    con.execute(f"create or replace temp table {_MOVES} as from extension_moved")
+    con.unregister("extension_moved")
+    con.execute(_CHANGED.format(known=known, into=into))
+    [apart] = con.execute(_APART.format(links=links, into=into)).fetchone() or (0,)
+    if apart:
+        raise NotConvergedError(f"{apart} links join nodes of different components")
+    for table in (_ENDS, _PLACES, _MOVES):
+        con.execute(f"drop table {table}")
+    row = con.execute(
+        "select count(*) - count(component_before), count(component_before),"
+        f" count(distinct component_before) from {into}"
+    ).fetchone()
     assert row is not None
     return Extension(count, *row)
 
@@ -174,7 +173,7 @@ def _place(con: duckdb.DuckDBPyConnection, known: str) -> None:
     raise CodeCollisionError(f"a new node had the code of another, {ATTEMPTS} times")
 
 
-def _moves(one: Ints, other: Ints) -> pa.Table:
+def _moves(one: Ints, other: Ints) -> dict[str, Ints]:
     """Which components become part of which, by the links between them."""
     reached, ends = np.unique(np.concatenate((one, other)), return_inverse=True)
     found = components(ends[: len(one)], ends[len(one) :], len(reached))
@@ -182,4 +181,4 @@ def _moves(one: Ints, other: Ints) -> pa.Table:
     smallest[found[::-1]] = reached[::-1]
     becomes = smallest[found]
     moved = becomes != reached
-    return pa.table({"component": reached[moved], "becomes": becomes[moved]})
+    return {"component": reached[moved], "becomes": becomes[moved]}

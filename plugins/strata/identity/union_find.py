@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -153,7 +152,7 @@ class UnionFind:
                 "is_first": coded.is_first[side],
                 "component": labels[coded.node[side]],
             }
-            self._con.register(_ENDS, pa.table(ends))
+            self._con.register(_ENDS, ends)
             try:
                 self._con.execute(
                     f"""

@@ -293,6 +293,8 @@ def _run_one(tenant: Tenant, dag: Any, first: date, ds: date) -> str:
         if state == "success":
             return run_id
         pipeline.give_up(tenant, run_id, stage or "start")
+        if isinstance(stopped, stopping.StoppedError):  # between two tasks
+            pipeline.report(tenant, run_id)
     elif isinstance(stopped, stopping.StoppedError):
         raise stopped
     else:

@@ -215,8 +215,11 @@ def _comments(
 
 
 def report(tenant: Tenant, run_id: str) -> Path:
-    """Write the report page and the Data Docs of a run, any run; the page's path."""
-    from strata.quality import build_data_docs
+    """Write the report page and the Data Docs of a run, any run; the page's path.
+
+    Once both are there, the evidence of the run is sealed.
+    """
+    from strata.quality import build_data_docs, evidence
     from strata.report import summarise, write_report
 
     with _timed(tenant, run_id, "publish", runs.get_run) as run:
@@ -224,7 +227,9 @@ def report(tenant: Tenant, run_id: str) -> Path:
         with tenant.warehouse.connection("write the report") as con:
             runs.note(con, run, paths=runs.default_paths(tenant, run))
             runs.note_fixed_cost(con, run, None)
-            return write_report(con, run, summarise(con, run_id))
+            page = write_report(con, run, summarise(con, run_id))
+            evidence.seal(con, run, tenant.root)
+            return page
 
 
 def fail(tenant: Tenant, run_id: str, stage: str, error: str) -> None:

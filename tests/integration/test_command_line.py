@@ -161,6 +161,16 @@ def test_a_client_reads_the_published_copy_with_words_on_every_column(
     assert con.execute("select count(*) from marts.dim_users").fetchall() > [(100,)]
 
 
+def test_the_evidence_of_every_run_is_sealed_and_unbroken(terminal: Terminal) -> None:
+    told = terminal("audit", "verify")
+    assert told.startswith("2 bundles, unbroken and as they were sealed. Head: ")
+    head = told.split()[-1]
+    assert terminal("audit", "verify", "--expect", head) == told
+    assert "no bundle has the SHA-256" in terminal(
+        "audit", "verify", "--expect", "0" * 64, code=1
+    )
+
+
 def test_why_two_records_are_one_person(terminal: Terminal) -> None:
     with terminal.tenant.warehouse.connection("test") as con:
         user, left, right = con.execute(
@@ -236,6 +246,7 @@ def test_every_command_has_help(terminal: Terminal) -> None:
         ["identity"],
         ["identity", "why"],
         ["gate"],
+        ["audit"],
         ["sample"],
     ):
         assert "Usage" in terminal(*command, "--help")

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.progress import TimeElapsedColumn as Elapsed
 
+from strata.cli.audit import audit_app
 from strata.cli.identity import identity_app
 from strata.cli.loads import gate_drop, gate_held, gate_take
 from strata.cli.terminal import (
@@ -43,6 +44,7 @@ gate_app.command("drop")(gate_drop)
 sample_app = typer.Typer(help="The invented company.", no_args_is_help=True)
 app.add_typer(identity_app, name="identity")
 app.add_typer(gate_app, name="gate")
+app.add_typer(audit_app, name="audit")
 app.add_typer(sample_app, name="sample")
 
 Day = Annotated[str | None, typer.Option("--ds", help="The day, YYYY-MM-DD.")]

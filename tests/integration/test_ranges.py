@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strata import orchestration, pipeline
+from strata import building, orchestration, pipeline
 from strata.orchestration import together
 from strata.tenant import Tenant
 
@@ -44,7 +44,7 @@ def test_days_built_together_are_the_days_built_one_by_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Late rows, changed records, new and merged people: each day knows its own past."""
-    monkeypatch.setattr(pipeline, "_DAYS_AT_ONCE", 1)
+    monkeypatch.setattr(building, "_DAYS_AT_ONCE", 1)
     root = small_project(tmp_path / "project", late_rows=0.1)
     one_by_one = Tenant("sample", root=root, state=tmp_path / "daily")
     run_day(one_by_one, BEFORE)

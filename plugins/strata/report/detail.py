@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from typing import TYPE_CHECKING
 
 from strata.report.people import HISTORY_DAYS, People, read_people
 from strata.report.reading import Reader, Row
@@ -11,6 +12,9 @@ from strata.report.summarising import feature_nulls, score_nulls
 from strata.report.summary import VERDICTS, RunSummary, in_order
 from strata.report.wording import masked, number
 from strata.warehouse.tables import STAGES
+
+if TYPE_CHECKING:
+    from strata.identity.impact import Impact
 
 _WORST_FIRST = ("errored", "failed", "quarantined", "warned", "passed")
 
@@ -113,6 +117,7 @@ class Detail:
     gaps: Gaps
     runs: tuple[PastRun, ...]
     publications: tuple[Publication, ...]
+    impact: "Impact | None" = None
 
 
 def read_detail(reader: Reader, summary: RunSummary) -> Detail:
@@ -128,7 +133,21 @@ def read_detail(reader: Reader, summary: RunSummary) -> Detail:
         gaps=_gaps(reader, summary),
         runs=_past_runs(reader, summary),
         publications=_publications(reader, summary.run_id),
+        impact=_impact(reader, summary),
     )
+
+
+def _impact(reader: Reader, summary: RunSummary) -> "Impact | None":
+    """What changes of identity did on the day; None where it has no tiers yet."""
+    from strata.identity.impact import OF_DAY, Impact
+
+    has_tiers = any(
+        p.stage == "segments" for p in _publications(reader, summary.run_id)
+    )
+    if not (has_tiers and reader.has("identity.merge_impact")):
+        return None
+    found = reader.row(OF_DAY, [summary.ds])
+    return Impact(**found) if found else None
 
 
 def _checks(reader: Reader, run_id: str) -> tuple[Check, ...]:

@@ -37,11 +37,14 @@ HOODS = 8
 # Windows of a few days, so that values pass on and come back within the days tested.
 SHORT = CONFIG.model_copy(
     update={
-        "identifiers": {
-            name: rule.model_copy(
-                update={"window_days": {180: 4, 90: 2}.get(rule.window_days or 0)}
+        "identifiers": CONFIG.identifiers
+        | {
+            name: CONFIG.identifiers[name].model_copy(update=rule)
+            for name, rule in (
+                ("phone", {"window_days": 3, "max_values": 2, "values_window_days": 4}),
+                ("email", {"window_days": 5, "when_shared": "nobody"}),
+                ("device_id", {"window_days": 2, "max_users": 2}),
             )
-            for name, rule in CONFIG.identifiers.items()
         }
     }
 )

@@ -277,7 +277,7 @@ def _resolve_scope(
             _link(con, run)
             history.remember(con, run)
             ledger.enter(con, run)
-            relabel(con, config, graph, run)
+            relabel(con, config, graph, doubtful, run)
             return changes_of_day(con, run.ds)
         finally:
             _clear(con)

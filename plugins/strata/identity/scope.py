@@ -9,15 +9,18 @@ all others are as they were. Nothing has to be followed further: a new link begi
 record whose evidence is new.
 
 Most of what is new is that somebody was seen once more. The moment of it decides
-nothing, save where a value may pass to somebody else after a silence, or where two
-values of a record tie; elsewhere it is written to the edges, and nobody is resolved.
+nothing, save where a silence of a value may end, or where the links of a component are
+weighed; elsewhere it is written to the edges, and nobody is resolved.
 
-``identity.components`` remembers for each record its raw component and a hash of what
-it showed. The working tables are temporary:
+``identity.components`` remembers for each record its raw component, whether the links
+of that were weighed, and a hash of what the record showed. The working tables are
+temporary:
 
 ``identity_near``
     grain record and identifier value: the evidence of the records that may have
     changed, and of all that show one of their values
+``identity_labels``
+    grain record in scope: its raw component, and whether that was weighed
 ``identity_shown``
     grain record: hash of what it shows by the end of the day
 ``identity_changed``
@@ -28,6 +31,8 @@ it showed. The working tables are temporary:
     grain record in scope and identifier value: its evidence
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 import duckdb
@@ -36,11 +41,11 @@ import pyarrow as pa
 
 from strata.config.identity import IdentityConfig
 from strata.identity.known import RECORD
-from strata.identity.partition import Graph, components
+from strata.identity.partition import Graph, Ints, components
 from strata.identity.tables import BUILD
 from strata.run import Run
 
-WORKING_TABLES = ("near", "shown", "changed", "scope", "scoped")
+WORKING_TABLES = ("near", "labels", "shown", "changed", "scope", "scoped")
 
 _NEAR = f"""
     create or replace temp table identity_near as
@@ -53,7 +58,7 @@ _NEAR = f"""
     ) using (value_hash)
 """
 
-_LAST_SEEN = "greatest(first_seen_at, least(last_seen_at, $until))"
+_LAST_SEEN = "greatest(source.first_seen_at, least(source.last_seen_at, $until))"
 
 # Every column that the graph is made of, as it stands at the end of the day; when a
 # value was last seen, where something may depend on it. For that the relation has to
@@ -63,50 +68,41 @@ _SHOWN = f"""
     with
 
     seen as (
-        select * replace ({_LAST_SEEN} as last_seen_at)
-        from {{source}}
-        where first_seen_at < $until
+        select source.* replace ({_LAST_SEEN} as last_seen_at), types.window_days
+        from {{source}} as source
+        left join identity_types as types using (identifier_type)
+        where source.first_seen_at < $until
     ),
 
-    -- The last moment before which a silence of the value may end.
+    -- The moment before which a use must have begun for a silence to follow it.
     silences as (
         select
-            identifier_type,
             value_hash,
             key_version,
-            max(first_seen_at) - to_days(any_value(windows.days)) as begun_before,
+            max(first_seen_at) - to_days(min(window_days)) as begun_before,
         from seen
-        inner join identity_windows as windows using (identifier_type)
-        group by identifier_type, value_hash, key_version
+        group by value_hash, key_version
         having min(first_seen_at) < begun_before
-    ),
-
-    ties as (
-        select
-            {RECORD},
-            bit_xor(hash(
-                identifier_type, value_hash, key_version, first_seen_at, is_own
-            )) as uses_hash,
-            coalesce(
-                bit_xor(hash(value_hash, key_version, last_seen_at)) filter (
-                    where first_seen_at < silences.begun_before
-                ),
-                0
-            ) as silent_hash,
-            if(
-                count(*) > 1, bit_xor(hash(value_hash, last_seen_at, key_version)), 0
-            ) as tied_hash,
-        from seen
-        left join silences using (identifier_type, value_hash, key_version)
-        {{of_records}}
-        group by {RECORD}, identifier_type, first_seen_at
     ),
 
     uses as (
         select
             {RECORD},
-            bit_xor(xor(uses_hash, xor(silent_hash, tied_hash))) as uses_hash,
-        from ties
+            bit_xor(hash(
+                seen.identifier_type,
+                seen.value_hash,
+                seen.key_version,
+                seen.first_seen_at,
+                seen.is_own,
+                case
+                    when labels.is_weighed or seen.first_seen_at < silences.begun_before
+                        then seen.last_seen_at
+                end
+            )) as uses_hash,
+        from seen
+        left join silences using (value_hash, key_version)
+        left join {{labels}} as labels using ({RECORD})
+        {{of_records}}
         group by {RECORD}
     ),
 
@@ -160,15 +156,21 @@ _SEEN_AGAIN = f"""
     update {BUILD}.edges as edges
     set last_seen_at = seen.last_seen_at
     from (
-        select * replace ({_LAST_SEEN} as last_seen_at)
-        from {{source}}
+        select
+            {RECORD},
+            coalesce(types.value_type, source.identifier_type) as identifier_type,
+            source.value_hash,
+            source.key_version,
+            max({_LAST_SEEN}) as last_seen_at,
+        from {{source}} as source
+        left join identity_types as types using (identifier_type)
         {{of_records}}
+        where source.first_seen_at < $until
+        group by all
     ) as seen
     where
         edges.rule in ('same_record', 'same_value_later')
-        and edges.system = seen.system
-        and edges.entity = seen.entity
-        and edges.record_key = seen.record_key
+        and {{same_record}}
         and edges.right_type = seen.identifier_type
         and edges.right_hash = seen.value_hash
         and edges.key_version = seen.key_version
@@ -241,32 +243,32 @@ _SCOPED = f"""
 """
 
 # A component is named by the smallest hash of its records, so that it has one name.
-_RELABEL = f"""
-    insert into {BUILD}.components by name
-    with
-
-    placed as (
+_LABELS = f"""
+    create or replace temp table identity_labels as
+    with placed as (
         select
             uses.system,
             uses.entity,
             uses.record_key,
-            together.component,
+            together.component as component_no,
+            together.is_weighed,
         from identity_uses as uses
         inner join identity_together as together using (node_no)
         where uses.use_no = uses.stands_no
-    ),
-
-    final as (
-        select
-            {RECORD},
-            min(hash({RECORD})) over (partition by placed.component) as component,
-            shown.evidence_hash,
-            $run_id as _run_id,
-        from placed
-        inner join identity_shown as shown using ({RECORD})
     )
 
-    select * from final
+    select
+        {RECORD},
+        min(hash({RECORD})) over (partition by component_no) as component,
+        is_weighed,
+    from placed
+"""
+
+_RELABEL = f"""
+    insert into {BUILD}.components by name
+    select labels.*, shown.evidence_hash, $run_id as _run_id,
+    from identity_labels as labels
+    inner join identity_shown as shown using ({RECORD})
 """
 
 
@@ -285,11 +287,22 @@ def narrow(
     if not is_first:
         con.execute(_NEAR)
         source, of_records = "identity_near", _OF_TOUCHED
-    _show(con, config, until, source, of_records)
-    con.execute(_CHANGED.format(of_records=of_records))
-    con.execute(
-        _SEEN_AGAIN.format(source=source, of_records=of_records), {"until": until}
-    )
+    with _types(con, config):
+        con.execute(
+            _SHOWN.format(
+                source=source, of_records=of_records, labels=f"{BUILD}.components"
+            ),
+            {"until": until},
+        )
+        con.execute(_CHANGED.format(of_records=of_records))
+        con.execute(
+            _SEEN_AGAIN.format(
+                source=source,
+                of_records=of_records,
+                same_record=same_record("edges", "seen"),
+            ),
+            {"until": until},
+        )
     con.execute(_SCOPE.format(source=source))
     con.execute(_SCOPED)
     row = con.execute("select count(*) from identity_scope").fetchone()
@@ -304,46 +317,63 @@ def widen(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def relabel(
-    con: duckdb.DuckDBPyConnection, config: IdentityConfig, graph: Graph, run: Run
+    con: duckdb.DuckDBPyConnection,
+    config: IdentityConfig,
+    graph: Graph,
+    weighed: Ints,
+    run: Run,
 ) -> None:
-    """Remember what the records in scope showed, and their raw components."""
+    """Remember what the records in scope showed, and their raw components.
+
+    ``weighed`` are the links that were weighed one by one.
+    """
     together = components(graph, np.ones(len(graph.left), np.bool_))
-    _show(con, config, run.bounds[1], "identity_scoped", "")
+    is_weighed = np.zeros(len(graph.kind), np.bool_)
+    is_weighed[together[graph.left[weighed]]] = True
+    con.register(
+        "identity_together",
+        pa.table(
+            {
+                "node_no": np.arange(len(graph.kind)),
+                "component": together,
+                "is_weighed": is_weighed[together],
+            }
+        ),
+    )
+    con.execute(_LABELS)
+    con.unregister("identity_together")
+    with _types(con, config):
+        con.execute(
+            _SHOWN.format(
+                source="identity_scoped", of_records="", labels="identity_labels"
+            ),
+            {"until": run.bounds[1]},
+        )
     con.execute(
         f"delete from {BUILD}.components as components using identity_scope as scope"
         f" where {same_record('components', 'scope')}"
     )
-    con.register(
-        "identity_together",
-        pa.table({"node_no": np.arange(len(graph.kind)), "component": together}),
-    )
     con.execute(_RELABEL, {"run_id": run.run_id})
-    con.unregister("identity_together")
 
 
-def _show(
-    con: duckdb.DuckDBPyConnection,
-    config: IdentityConfig,
-    until: datetime,
-    source: str,
-    of_records: str,
-) -> None:
-    windows = {
-        name: rule.window_days
-        for name, rule in config.identifiers.items()
-        if rule.window_days is not None
-    }
+@contextmanager
+def _types(con: duckdb.DuckDBPyConnection, config: IdentityConfig) -> Iterator[None]:
+    """``identity_types``: whose values each type shows, and after what silence they
+    may pass on."""
+    values = [config.type_of_values(name) for name in config.identifiers]
+    windows = [config.identifiers[name].window_days for name in values]
     con.register(
-        "identity_windows",
+        "identity_types",
         pa.table(
             {
-                "identifier_type": pa.array(windows.keys(), pa.string()),
-                "days": pa.array(windows.values(), pa.int32()),
+                "identifier_type": pa.array(config.identifiers, pa.string()),
+                "value_type": pa.array(values, pa.string()),
+                "window_days": pa.array(windows, pa.int32()),
             }
         ),
     )
-    con.execute(_SHOWN.format(source=source, of_records=of_records), {"until": until})
-    con.unregister("identity_windows")
+    yield
+    con.unregister("identity_types")
 
 
 def same_record(one: str, other: str) -> str:

@@ -62,15 +62,17 @@ TABLES: Mapping[str, str] = {
         _run_id varchar not null
     """,
     # Source record that showed something when it was last resolved: its raw component
-    # (all that hangs together by any link, accepted or not) and a hash of what it
-    # showed. Both can be made again from staging, by resolving everything.
+    # (all that hangs together by any link, accepted or not), whether the links of that
+    # were weighed one by one, and a hash of what the record showed. All can be made
+    # again from staging, by resolving everything.
     "components": """
         system varchar not null,
         entity varchar not null,
         record_key varchar not null,
         component ubigint not null,
         evidence_hash ubigint not null,
-        _run_id varchar not null
+        _run_id varchar not null,
+        is_weighed boolean
     """,
     # One row: the day that the other tables are of, the rules that made them, and how
     # many rows they then had.

@@ -427,20 +427,39 @@ def test_a_value_seen_again_is_written_to_its_edge() -> None:
         assert found == [(day,), (0,)]
 
 
-def test_a_value_seen_again_before_it_passed_on_did_not_pass_on() -> None:
-    """C2 shows the phone 8 days after C1 did; then it is told that C1 had it longer."""
-    home = Days(
-        Stream(
-            shows(C1, 0, phone=P1)
-            + shows(C2, 8, phone=P1)
-            + shows(C1, 6, known=9, phone=P1)
-        )
+def both_ways(stream: Stream, days: Sequence[int], sql: str) -> list[Any]:
+    """What a query finds after each day, which is the same when all is resolved."""
+    home, by_all = Days(stream), Days(stream)
+    found = []
+    for day in days:
+        home.resolve_days(day)
+        by_all.resolve_all(day)
+        assert home.content() == by_all.content()
+        found.append(home.rows(sql))
+    return found
+
+
+def test_a_value_seen_again_before_its_silence_was_never_silent() -> None:
+    """R2 shows the phone 8 days after R1; then it is told that R1 had it longer."""
+    stream = Stream(
+        shows(R1, 0, phone=P1) + shows(R2, 8, phone=P1) + shows(R1, 6, 9, phone=P1)
     )
-    periods = "select right_period from identity.edges where system = 'crm' order by 1"
-    home.resolve_days(8)
-    assert home.rows(f"{periods}") == [(0,), (1,), (1,)]
-    home.resolve_days(9)
-    assert home.rows(f"{periods}") == [(0,), (0,)]
+    found = both_ways(stream, (8, 9), "select rule from identity.edges")
+    assert found == [[("same_value_later",)], []]
+
+
+def test_who_is_seen_again_is_weighed_again_where_it_decides() -> None:
+    """Three phones at one time are too many, and one after another they are not."""
+    stream = Stream(
+        shows(C1, 0, phone=P1)
+        + shows(C1, 1, phone=P2)
+        + shows(C1, 6, phone=P3)
+        + shows(C1, 6, 7, phone=P1)
+        + shows(C1, 6, 7, phone=P2)
+    )
+    rejected = "select rejected_by from identity.edges where status = 'rejected'"
+    found = both_ways(stream, (6, 7), rejected)
+    assert found == [[], [("max_values:phone",)]]
 
 
 def test_links_that_were_rejected_belong_to_what_is_touched() -> None:

@@ -62,7 +62,8 @@ _LAST_SEEN = "greatest(source.first_seen_at, least(source.last_seen_at, $until))
 
 # Every column that the graph is made of, as it stands at the end of the day; when a
 # value was last seen, where something may depend on it. For that the relation has to
-# hold all that show a value with one of the records.
+# hold all that show a value with one of the records. Hashed twice, since what two rows
+# have in common would cancel out of the sum of their hashes of several columns.
 _SHOWN = f"""
     create or replace temp table identity_shown as
     with
@@ -88,7 +89,7 @@ _SHOWN = f"""
     uses as (
         select
             {RECORD},
-            bit_xor(hash(
+            bit_xor(hash(hash(
                 seen.identifier_type,
                 seen.value_hash,
                 seen.key_version,
@@ -98,7 +99,7 @@ _SHOWN = f"""
                     when labels.is_weighed or seen.first_seen_at < silences.begun_before
                         then seen.last_seen_at
                 end
-            )) as uses_hash,
+            ))) as uses_hash,
         from seen
         left join silences using (value_hash, key_version)
         left join {{labels}} as labels using ({RECORD})

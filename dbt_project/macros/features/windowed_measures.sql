@@ -12,13 +12,15 @@
     {{ columns | join(",\n        ") }}
 {%- endmacro %}
 
-{% macro windowed_measures(family, days) -%}
+{% macro windowed_measures(family, days, aggregates=["sum", "days"]) -%}
     {#-
         The features as columns of a group by user and ds. The relation `days` has the
-        daily columns, `activity_on` and `days_ago` (0 is ds). Without a day it is 0.
+        daily columns, `activity_on` and `days_ago` (0 is ds). `aggregates`: a family
+        that counts days may leave them to `counted_days`, which costs far less.
     -#}
     {%- set measures = feature_settings().measures
-        | selectattr("family", "equalto", family) -%}
+        | selectattr("family", "equalto", family)
+        | selectattr("aggregate", "in", aggregates) -%}
     {%- for measure in measures -%}
     {%- set column = days ~ "." ~ measure.column -%}
     {%- set within = days ~ ".days_ago < " ~ measure.window_days -%}
@@ -27,18 +29,47 @@
         {#- #} when {{ column }} > 0{{ " and " ~ within if measure.window_days }}
         {#- #} then {{ days }}.activity_on end)
     {%- elif measure.window_days -%}
-    coalesce(sum(case when {{ within }} then {{ column }} end), 0)
+    sum(case when {{ within }} then {{ column }} end)
     {%- else -%}
-    coalesce(sum({{ column }}), 0)
+    sum({{ column }})
     {%- endif %} as {{ measure.name }}{{ ",\n        " if not loop.last }}
     {%- endfor -%}
 {%- endmacro %}
 
-{% macro measured_features(family, relation) -%}
-    {#- The columns that `windowed_measures` made, from `relation`. -#}
+{% macro most_of_a_day(family) -%}
+    {#- For `counted_days`, a group by user, ds and day: the most that a channel had. -#}
+    {%- set columns = feature_settings().measures
+        | selectattr("family", "equalto", family)
+        | selectattr("aggregate", "equalto", "days")
+        | map(attribute="column") | unique -%}
+    {%- for column in columns -%}
+    max({{ column }}) as {{ column }}{{ ",\n        " if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
+{% macro counted_days(family, days) -%}
+    {#- The features that count days, from `days` with one row a user, ds and day. -#}
     {%- set measures = feature_settings().measures
-        | selectattr("family", "equalto", family) -%}
+        | selectattr("family", "equalto", family)
+        | selectattr("aggregate", "equalto", "days") -%}
     {%- for measure in measures -%}
-    {{ relation }}.{{ measure.name }}{{ ",\n        " if not loop.last }}
+    {%- set within = " and " ~ days ~ ".days_ago < " ~ measure.window_days -%}
+    {{ count_where(
+        days ~ "." ~ measure.column ~ " > 0" ~ (within if measure.window_days else "")
+    ) }} as {{ measure.name }}{{ ",\n        " if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
+{% macro measured_features(family, relation, aggregates=["sum", "days"]) -%}
+    {#-
+        The columns that `windowed_measures` or `counted_days` made, from `relation`;
+        0 for a user without a day.
+    -#}
+    {%- set measures = feature_settings().measures
+        | selectattr("family", "equalto", family)
+        | selectattr("aggregate", "in", aggregates) -%}
+    {%- for measure in measures -%}
+    coalesce({{ relation }}.{{ measure.name }}, 0) as {{ measure.name }}
+    {{- ",\n        " if not loop.last }}
     {%- endfor -%}
 {%- endmacro %}

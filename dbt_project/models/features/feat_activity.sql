@@ -26,30 +26,38 @@ days as (
 
 ),
 
-windowed as (
+user_days as (
 
     select
-        users.ds,
-        users.unified_user_id,
-        {{ windowed_measures("activity", "days") }}
-    from users
-    left join days
-        on
-            users.ds = days.ds
-            and users.unified_user_id = days.unified_user_id
-    group by users.ds, users.unified_user_id
-
-),
-
-active_days as (
-
-    select distinct
         ds,
         unified_user_id,
         activity_on,
-        days_ago
+        days_ago,
+        {{ most_of_a_day("activity") }}
     from days
-    where activity_count > 0
+    group by ds, unified_user_id, activity_on, days_ago
+
+),
+
+windowed as (
+
+    select
+        days.ds,
+        days.unified_user_id,
+        {{ windowed_measures("activity", "days", ["sum"]) }}
+    from days
+    group by days.ds, days.unified_user_id
+
+),
+
+counted as (
+
+    select
+        user_days.ds,
+        user_days.unified_user_id,
+        {{ counted_days("activity", "user_days") }}
+    from user_days
+    group by user_days.ds, user_days.unified_user_id
 
 ),
 
@@ -64,7 +72,8 @@ gaps as (
             partition by ds, unified_user_id
             order by activity_on
         ) - days_ago as gap_days
-    from active_days
+    from user_days
+    where activity_count > 0
 
 ),
 
@@ -85,18 +94,27 @@ rhythms as (
 final as (
 
     select
-        windowed.ds,
-        windowed.unified_user_id,
+        users.ds,
+        users.unified_user_id,
         rhythms.last_active_on,
         rhythms.days_since_active,
         coalesce(rhythms.active_days_prior_90d, 0) as active_days_prior_90d,
         rhythms.median_gap_days,
-        {{ measured_features("activity", "windowed") }}
-    from windowed
+        {{ measured_features("activity", "counted", ["days"]) }},
+        {{ measured_features("activity", "windowed", ["sum"]) }}
+    from users
+    left join windowed
+        on
+            users.ds = windowed.ds
+            and users.unified_user_id = windowed.unified_user_id
+    left join counted
+        on
+            users.ds = counted.ds
+            and users.unified_user_id = counted.unified_user_id
     left join rhythms
         on
-            windowed.ds = rhythms.ds
-            and windowed.unified_user_id = rhythms.unified_user_id
+            users.ds = rhythms.ds
+            and users.unified_user_id = rhythms.unified_user_id
 
 )
 

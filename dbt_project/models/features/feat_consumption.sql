@@ -62,15 +62,11 @@ category_lines as (
 windowed as (
 
     select
-        users.ds,
-        users.unified_user_id,
+        days.ds,
+        days.unified_user_id,
         {{ windowed_measures("consumption", "days") }}
-    from users
-    left join days
-        on
-            users.ds = days.ds
-            and users.unified_user_id = days.unified_user_id
-    group by users.ds, users.unified_user_id
+    from days
+    group by days.ds, days.unified_user_id
 
 ),
 
@@ -138,8 +134,8 @@ varieties as (
 final as (
 
     select
-        windowed.ds,
-        windowed.unified_user_id,
+        users.ds,
+        users.unified_user_id,
         histories.currency,
         histories.first_order_on,
         histories.last_order_on,
@@ -158,19 +154,23 @@ final as (
         histories.clv_t,
         histories.clv_mean_spend,
         {{ measured_features("consumption", "windowed") }}
-    from windowed
+    from users
+    left join windowed
+        on
+            users.ds = windowed.ds
+            and users.unified_user_id = windowed.unified_user_id
     left join histories
         on
-            windowed.ds = histories.ds
-            and windowed.unified_user_id = histories.unified_user_id
+            users.ds = histories.ds
+            and users.unified_user_id = histories.unified_user_id
     left join rates
         on
-            windowed.ds = rates.ds
-            and windowed.unified_user_id = rates.unified_user_id
+            users.ds = rates.ds
+            and users.unified_user_id = rates.unified_user_id
     left join varieties
         on
-            windowed.ds = varieties.ds
-            and windowed.unified_user_id = varieties.unified_user_id
+            users.ds = varieties.ds
+            and users.unified_user_id = varieties.unified_user_id
 
 )
 

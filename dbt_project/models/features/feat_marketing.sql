@@ -48,15 +48,11 @@ touches as (
 windowed as (
 
     select
-        users.ds,
-        users.unified_user_id,
+        days.ds,
+        days.unified_user_id,
         {{ windowed_measures("marketing", "days") }}
-    from users
-    left join days
-        on
-            users.ds = days.ds
-            and users.unified_user_id = days.unified_user_id
-    group by users.ds, users.unified_user_id
+    from days
+    group by days.ds, days.unified_user_id
 
 ),
 
@@ -82,15 +78,19 @@ campaigns as (
 final as (
 
     select
-        windowed.ds,
-        windowed.unified_user_id,
+        users.ds,
+        users.unified_user_id,
         coalesce(campaigns.campaign_count_90d, 0) as campaign_count_90d,
         {{ measured_features("marketing", "windowed") }}
-    from windowed
+    from users
+    left join windowed
+        on
+            users.ds = windowed.ds
+            and users.unified_user_id = windowed.unified_user_id
     left join campaigns
         on
-            windowed.ds = campaigns.ds
-            and windowed.unified_user_id = campaigns.unified_user_id
+            users.ds = campaigns.ds
+            and users.unified_user_id = campaigns.unified_user_id
 
 )
 

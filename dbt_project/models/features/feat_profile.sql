@@ -230,11 +230,21 @@ ranked as (
         birth_year,
         region,
         city,
-        {{ local_date("registered_at", "timezone") }} as registered_on,
-        {{ local_date("first_seen_at", "timezone") }} as first_seen_on,
-        {{ attribute_rank("gender") }} as gender_rank,
-        {{ attribute_rank("birth_year") }} as birth_year_rank,
-        {{ attribute_rank("place") }} as place_rank
+        registered_at,
+        first_seen_at,
+        timezone,
+        place,
+        -- the CRM's record first, then the newest registration
+        row_number() over (
+            partition by ds, unified_user_id
+            order by
+                case when is_crm_record then 0 else 1 end asc,
+                case when registered_at is null then 1 else 0 end asc,
+                registered_at desc,
+                system asc,
+                entity asc,
+                record_key asc
+        ) as standing
     from known
 
 ),
@@ -244,13 +254,13 @@ described as (
     select
         ds,
         unified_user_id,
-        max(case when gender_rank = 1 then gender end) as gender,
-        max(case when place_rank = 1 then region end) as region,
-        max(case when place_rank = 1 then city end) as city,
-        extract(year from ds)
-        - max(case when birth_year_rank = 1 then birth_year end) as age,
-        min(registered_on) as registered_on,
-        min(first_seen_on) as first_seen_on
+        {{ best_value("gender") }} as gender,
+        {{ best_value("region", of="place") }} as region,
+        {{ best_value("city", of="place") }} as city,
+        extract(year from ds) - {{ best_value("birth_year") }} as age,
+        -- a day is looked up once a user: the engine takes its time over zones
+        {{ local_date("min(registered_at)", "max(timezone)") }} as registered_on,
+        {{ local_date("min(first_seen_at)", "max(timezone)") }} as first_seen_on
     from ranked
     group by ds, unified_user_id
 

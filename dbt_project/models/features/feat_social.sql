@@ -25,18 +25,28 @@ days as (
 
 ),
 
+windowed as (
+
+    select
+        days.ds,
+        days.unified_user_id,
+        {{ windowed_measures("social", "days") }}
+    from days
+    group by days.ds, days.unified_user_id
+
+),
+
 final as (
 
     select
         users.ds,
         users.unified_user_id,
-        {{ windowed_measures("social", "days") }}
+        {{ measured_features("social", "windowed") }}
     from users
-    left join days
+    left join windowed
         on
-            users.ds = days.ds
-            and users.unified_user_id = days.unified_user_id
-    group by users.ds, users.unified_user_id
+            users.ds = windowed.ds
+            and users.unified_user_id = windowed.unified_user_id
 
 )
 

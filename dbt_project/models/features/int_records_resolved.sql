@@ -39,7 +39,8 @@ final as (
         id_map.entity,
         id_map.record_key,
         id_map.unified_user_id,
-        id_map.effective_from
+        id_map.effective_from,
+        id_map.recorded_from
     from run_dates
     inner join id_map on {{ is_effective_on("id_map", "run_dates") }}
 

@@ -21,7 +21,7 @@ from strata.tenant import Tenant, project_root, state_root
 # Airflow's kind of logger: the level of a namespace holds for no other.
 log = structlog.get_logger(__name__)
 DAG_ID = "daily_segments"
-DAYS_TOGETHER = 60
+DAYS_TOGETHER = 90
 """Days that one run of a backfill builds at most: what a killed one has to do again."""
 Listener = Callable[[str, str, str], None]
 _listeners: list[Listener] = []

@@ -71,7 +71,7 @@ def run(
 ) -> None:
     """Run the DAG daily_segments for a day (or a range) in this process.
 
-    Days of a range are built together, sixty at most, to the same tables as one by one;
+    Days of a range are built together, ninety at most, to the same tables as one by one;
     the CRM and the published copy get the last of them.
 
     Without --ds the day is the world's last_day. At the end: rows in and out of each

@@ -71,99 +71,87 @@ _WITHDRAWN = """
 """
 
 # A value is known by its hash: types that lend their values to each other share it.
-_HIDDEN = """
+_HIDDEN = f"""
     create or replace temp table identity_hidden as
     with
 
-    identifiers as (
-        select distinct
-            system, entity, record_key, identifier_type, value_hash, key_version, is_own
-        from {source}
-    ),
-
     forgotten as (
         select "values".*
-        from identity.decision_values as "values"
+        from {STATE}.decision_values as "values"
         semi join (select * from identity_decided where kind = 'forget')
             using (decision_id)
     ),
 
     unlinked_own as (
-        select identifiers.*
-        from identifiers
+        select value_hash, key_version
+        from {{source}}
         semi join identity_unlinked using (system, entity, record_key)
         where is_own
     ),
 
     -- A record that leaves, and what is the same account under another name.
+    own as (
+        select decided.decision_id, shown.value_hash, shown.key_version
+        from identity_decided as decided
+        inner join {{source}} as shown using (system, entity, record_key)
+        where decided.kind = 'split' and shown.is_own
+    ),
+
     leaving as (
         select decision_id, system, entity, record_key
         from identity_decided
         where kind = 'split'
         union
-        select decided.decision_id, others.system, others.entity, others.record_key
-        from identity_decided as decided
-        inner join identifiers as own using (system, entity, record_key)
-        inner join identifiers as others using (value_hash, key_version)
-        where decided.kind = 'split' and own.is_own and others.is_own
+        select own.decision_id, others.system, others.entity, others.record_key
+        from {{source}} as others
+        inner join own using (value_hash, key_version)
+        where others.is_own
+    ),
+
+    hidden as (
+        select * from {{source}}
+        semi join forgotten using (value_hash, key_version)
+        union all by name
+        select * from {{source}}
+        semi join identity_unlinked using (system, entity, record_key)
+        where not is_own
+        union all by name
+        select * from {{source}}
+        semi join unlinked_own using (value_hash, key_version)
+        where not is_own
+        union all by name
+        select shown.*
+        from {{source}} as shown
+        inner join leaving using (system, entity, record_key)
+        inner join {STATE}.decision_values as "values"
+            using (decision_id, value_hash, key_version)
+        where not shown.is_own
     )
 
-    select system, entity, record_key, identifier_type, value_hash, key_version
-    from identifiers
-    semi join forgotten using (value_hash, key_version)
-    union
-    select system, entity, record_key, identifier_type, value_hash, key_version
-    from identifiers
-    semi join identity_unlinked using (system, entity, record_key)
-    where not is_own
-    union
-    select system, entity, record_key, identifier_type, value_hash, key_version
-    from identifiers
-    semi join unlinked_own using (value_hash, key_version)
-    where not is_own
-    union
-    select
-        identifiers.system,
-        identifiers.entity,
-        identifiers.record_key,
-        identifiers.identifier_type,
-        identifiers.value_hash,
-        identifiers.key_version,
-    from identifiers
-    inner join leaving using (system, entity, record_key)
-    inner join identity.decision_values as "values"
-        using (decision_id, value_hash, key_version)
-    where not is_own
+    select distinct
+        system, entity, record_key, identifier_type, value_hash, key_version
+    from hidden
 """
 
-_EVIDENCE = f"""
-    create or replace temp table identity_evidence as
+_MARKS = f"""
+    create or replace temp table identity_marks as
     with
 
-    left_over as (
-        select * from {{source}}
-        anti join identity_hidden
+    bare as (
+        select shown.system, shown.entity, shown.record_key
+        from {{source}} as shown
+        semi join identity_hidden using (system, entity, record_key)
+        left join identity_hidden as hidden
             using (
                 system, entity, record_key, identifier_type, value_hash, key_version
             )
-    ),
-
-    records as (
-        select
-            system,
-            entity,
-            record_key,
-            min(key_version) as key_version,
-            min(first_seen_at) as first_seen_at,
-            max(last_seen_at) as last_seen_at,
-        from {{source}}
-        group by system, entity, record_key
+        group by shown.system, shown.entity, shown.record_key
+        having count(*) = count(hidden.value_hash)
     ),
 
     marked as (
         select '{WITHHELD}' as identifier_type, system, entity, record_key
-        from (select distinct system, entity, record_key from identity_hidden)
-        anti join left_over using (system, entity, record_key)
+        from bare
         union all by name
         select '{APART}' || decision_id as identifier_type, system, entity, record_key
         from identity_decided
@@ -178,20 +166,41 @@ _EVIDENCE = f"""
         where kind = 'split'
     ),
 
-    marks as (
+    records as (
         select
-            records.*,
-            marked.identifier_type,
-            sha256(concat_ws(chr(31), identifier_type, system, entity, record_key))
-                as value_hash,
-            true as is_own,
-        from marked
-        inner join records using (system, entity, record_key)
+            system,
+            entity,
+            record_key,
+            min(key_version) as key_version,
+            min(first_seen_at) as first_seen_at,
+            max(last_seen_at) as last_seen_at,
+        from {{source}}
+        semi join marked using (system, entity, record_key)
+        group by system, entity, record_key
     )
 
-    select * from left_over
+    select
+        records.*,
+        marked.identifier_type,
+        sha256(concat_ws(chr(31), identifier_type, system, entity, record_key))
+            as value_hash,
+        true as is_own,
+    from marked
+    inner join records using (system, entity, record_key)
+"""
+
+# Nearly every row shows a value that nobody hides: one column tells it.
+_EVIDENCE = """
+    create or replace temp view identity_evidence as
+    select * from {source}
+    anti join identity_hidden using (value_hash)
     union all by name
-    select * from marks
+    select shown.*
+    from (select * from {source} semi join identity_hidden using (value_hash)) as shown
+    anti join identity_hidden
+        using (system, entity, record_key, identifier_type, value_hash, key_version)
+    union all by name
+    select * from identity_marks
 """
 
 
@@ -211,13 +220,13 @@ def withheld(
 ) -> Evidence:
     """``source`` as decisions and consent of the moment leave it.
 
-    Without any of them this is ``source`` itself, at no cost; else a temporary table,
-    which the next call replaces.
+    Without any of them this is ``source`` itself, at no cost; else a temporary view
+    over it, which the next call replaces.
     """
     if not _take_effect(con, moment):
         return Evidence(source, config)
-    con.execute(_HIDDEN.format(source=source))
-    con.execute(_EVIDENCE.format(source=source))
+    for statement in (_HIDDEN, _MARKS, _EVIDENCE):
+        con.execute(statement.format(source=source))
     splits = con.execute(
         "select decision_id from identity_decided where kind = 'split' order by all"
     ).fetchall()

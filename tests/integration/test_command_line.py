@@ -12,7 +12,14 @@ import duckdb
 import pytest
 from strata.tenant import Tenant
 
-from tests.integration.world import FIRST, contents, make, small_project
+from tests.integration.world import (
+    FIRST,
+    contents,
+    make,
+    run_day,
+    run_range,
+    small_project,
+)
 
 pytestmark = pytest.mark.slow
 STRATA = Path(sys.executable).parent / "strata"
@@ -85,11 +92,9 @@ def test_what_was_not_met_is_told_line_by_line(terminal: Terminal) -> None:
 def test_airflow_gives_the_tables_that_the_functions_give(
     terminal: Terminal, tmp_path: Path
 ) -> None:
-    from strata import pipeline
-
     other = Tenant("sample", root=terminal.root, state=tmp_path / "state")
-    for n in (-1, 0, 1):
-        pipeline.run_day(other, DAY + timedelta(days=n))
+    run_range(other, DAY - timedelta(days=1), DAY)
+    run_day(other, DAY + timedelta(days=1))
 
     assert contents(other) == contents(terminal.tenant)
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strata import building, orchestration, pipeline
+from strata import building, orchestration
 from strata.orchestration import together
 from strata.tenant import Tenant
 
@@ -19,24 +19,13 @@ from tests.integration.world import (
     crm_rows,
     rows,
     run_day,
+    run_range,
     small_project,
     small_tenant,
 )
 
 BEFORE = FIRST + timedelta(days=20)
 DAYS = [BEFORE + timedelta(days=n) for n in (1, 2)]
-STAGES = ("ingest", "staging", "identity", "features", "segments", "publish")
-
-
-def run_range(tenant: Tenant, since: date, ds: date) -> str:
-    run_id = pipeline.start(tenant, ds, since=since)
-    for stage in STAGES:
-        pipeline.build(tenant, run_id, stage)
-        pipeline.gate(tenant, run_id, stage)
-        pipeline.promote(tenant, run_id, stage)
-    pipeline.sync(tenant, run_id)
-    pipeline.serve(tenant, run_id)
-    return run_id
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ import duckdb
 import yaml
 from strata import pipeline
 from strata.tenant import Tenant
-from strata.warehouse import fingerprint
+from strata.warehouse import STAGES, fingerprint
 
 ROOT = Path(__file__).parents[2]
 FIRST = date(2026, 1, 1)
@@ -75,6 +75,18 @@ def crm_rows(tenant: Tenant) -> list[tuple]:  # type: ignore[type-arg]
 
 def run_day(tenant: Tenant, ds: date) -> str:
     return pipeline.run_day(tenant, ds)
+
+
+def run_range(tenant: Tenant, since: date, ds: date) -> str:
+    """The days from ``since`` to ``ds``, built together by one run; its id."""
+    run_id = pipeline.start(tenant, ds, since=since)
+    for stage in STAGES:
+        pipeline.build(tenant, run_id, stage)
+        pipeline.gate(tenant, run_id, stage)
+        pipeline.promote(tenant, run_id, stage)
+    pipeline.sync(tenant, run_id)
+    pipeline.serve(tenant, run_id)
+    return run_id
 
 
 def make(

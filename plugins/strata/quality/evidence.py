@@ -63,15 +63,8 @@ def seal(con: duckdb.DuckDBPyConnection, run: Run, root: Path) -> Link:
     ``root`` is the project, whose rules and models are told by their hashes. Where
     nothing has changed since the run's last bundle, and none followed, that one stays.
     """
+    content = _content(con, run, root)
     chain = links(con)
-    content = {
-        "tables": {name: rows_of(con, name, run.run_id) for name in TABLES},
-        "waivers": read(con, WAIVERS),
-        "models": read(con, CARDS, run.run_id),
-        "rules": _hashes(root, RULES),
-        "dbt": _hashes(root, MODELS),
-        "files": _files(con, run),
-    }
     last = chain[-1] if chain else None
     if last is not None and last.run_id == run.run_id:
         there = run.home / last.path
@@ -86,12 +79,7 @@ def seal(con: duckdb.DuckDBPyConnection, run: Run, root: Path) -> Link:
     }
     text = canonical(bundle)
     place = run.report_dir / "evidence" / f"{sequence:06d}.json"
-    for left in run.home.glob(f"reports/*/*/evidence/{place.name}"):
-        left.unlink()  # of a run that was killed before it could add it to the chain
-    place.parent.mkdir(parents=True, exist_ok=True)
-    temporary = place.with_suffix(".tmp")
-    temporary.write_bytes(text)
-    temporary.replace(place)
+    _write(run.home, place, text)
     link = Link(
         sequence,
         run.run_id,
@@ -160,6 +148,28 @@ def sha256_of(path: Path) -> str:
     """The SHA-256 of a file's bytes."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _content(con: duckdb.DuckDBPyConnection, run: Run, root: Path) -> dict[str, Any]:
+    """What a bundle tells of a run, but for its place in the chain."""
+    return {
+        "tables": {name: rows_of(con, name, run.run_id) for name in TABLES},
+        "waivers": read(con, WAIVERS),
+        "models": read(con, CARDS, run.run_id),
+        "rules": _hashes(root, RULES),
+        "dbt": _hashes(root, MODELS),
+        "files": _files(con, run),
+    }
+
+
+def _write(home: Path, place: Path, text: bytes) -> None:
+    """The bundle's file, whole or not at all."""
+    for left in home.glob(f"reports/*/*/evidence/{place.name}"):
+        left.unlink()  # of a run that was killed before it could add it to the chain
+    place.parent.mkdir(parents=True, exist_ok=True)
+    temporary = place.with_suffix(".tmp")
+    temporary.write_bytes(text)
+    temporary.replace(place)
 
 
 def _plain(value: Any) -> Any:

@@ -64,6 +64,12 @@ class Graph:
         return self.strength - np.where(last, _AFTER_ALL, 0)
 
     @cached_property
+    def continues(self) -> Bools:
+        """Whether each link leads from one period of a value to the next."""
+        found: Bools = ~self.is_use & (self.strength == CONTINUITY)
+        return found
+
+    @cached_property
     def anchors(self) -> Bools:
         """Whether each kind may carry a user by itself."""
         return np.array([rule.anchor for _, rule in self.kinds], dtype=np.bool_)
@@ -109,6 +115,7 @@ def suspects(graph: Graph) -> Bools:
     doubtful[_with_two_told_apart(graph, together)] = True
     doubtful[together[_joining_many(graph)]] = True
     doubtful[_with_two_users(graph, together)] = True
+    doubtful[together[graph.left[graph.continues]]] = True
     return doubtful[together[graph.left]]
 
 

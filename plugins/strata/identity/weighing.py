@@ -31,8 +31,9 @@ def weigh(graph: Graph, links: Ints) -> Verdicts:
       value is public.
 
     Else a link is rejected where the user it would make has too many values of a kind
-    (``max_values``), or where its kind may not merge users and both ends belong to one
-    (``merges``).
+    (``max_values``), where its kind may not merge users and both ends belong to one
+    (``merges``), or where a value is met again after its window with somebody who is
+    known and was nobody who is known before it (``window``).
     """
     scale = _Scale(graph, links)
     rejected: dict[int, str] = {}
@@ -40,14 +41,18 @@ def weigh(graph: Graph, links: Ints) -> Verdicts:
     for turn in np.unique(turns)[::-1].tolist():
         scale.judge(turn)
         its = links[turns == turn]
-        for link, left, right, is_use in zip(
+        for link, left, right, is_use, continues in zip(
             its.tolist(),
             graph.left[its].tolist(),
             graph.right[its].tolist(),
             graph.is_use[its].tolist(),
+            graph.continues[its].tolist(),
             strict=True,
         ):
-            reason = scale.join(left, right, is_use=is_use)
+            if continues:
+                reason = scale.go_on(left, right)
+            else:
+                reason = scale.join(left, right, is_use=is_use)
             if reason is not None:
                 rejected[link] = reason
     return Verdicts(rejected, set(scale.public))
@@ -149,6 +154,18 @@ class _Scale:
         if reason is None:
             self._unite(one, other)
         return reason
+
+    def go_on(self, earlier: int, later: int) -> str | None:
+        """Join two periods of a value, or say why its first users were others.
+
+        Who is known before a silence is taken to go on after it. Who is known only
+        after it may have got the value from those before.
+        """
+        if self._shown.get(self._root(later)) and not self._shown.get(
+            self._root(earlier)
+        ):
+            return f"window:{self._name(later)}"
+        return self.join(earlier, later, is_use=False)
 
     def _has_too_many_users(self, value: int) -> bool:
         rule = self._kinds[self._kind[value]][1]

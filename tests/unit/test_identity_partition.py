@@ -49,6 +49,7 @@ def graph(kind: list[int], links: list[tuple[int, int]]) -> Graph:
         right=ends[:, 1],
         strength=np.array(strengths, dtype=np.int64),
         is_use=np.array([n > CONTINUITY for n in strengths], dtype=np.bool_),
+        is_role=np.zeros(len(links), dtype=np.bool_),
         first=np.zeros(len(links), dtype=np.int64),
         last=np.zeros(len(links), dtype=np.int64),
         node_first=np.zeros(len(kind), dtype=np.int64),

@@ -197,6 +197,23 @@ SCENARIOS = {
         days=(2,),
         rejected={"shared:phone": 1},
     ),
+    "parcel for a friend: who shows a phone of their own has no other's": Scenario(
+        (
+            seen(R1, 0, phone=P1),
+            seen(A1, 1, phone=P2, email="b@x.cn"),
+            seen(B1, 2, order_contact=P1, email="b@x.cn"),
+            seen(B2, 3, order_contact=P3),
+        ),
+        {A1: {A1, B1}, R1: {R1}, B2: {B2}},
+        days=(3,),
+        rejected={"values_of:phone": 1},
+    ),
+    "number met again: its new owner inherits nothing from before the silence": Scenario(
+        (seen(R1, 0, phone=P1), seen(C1, 200, phone=P1), seen(R2, 201, phone=P1)),
+        {R1: {R1}, C1: {C1, R2}},
+        days=(0, 201),
+        rejected={"window:phone": 1},
+    ),
     "tablet at home: what was done on it unseen is nobody's": Scenario(
         (
             seen(D1, 0, last=30),

@@ -57,6 +57,7 @@ _SEEN = """
             rules.strength,
             rules.window_days,
             rules.is_lent,
+            rules.is_role,
             coalesce(
                 list_contains(
                     rules.merged_by,
@@ -87,6 +88,7 @@ _SEEN = """
             max(strength) as strength,
             any_value(window_days) as window_days,
             any_value(is_merger) as is_merger,
+            bool_and(is_role) as is_role,
         from shown
         where is_lent
         group by system, entity, record_key, identifier_type, value_hash, key_version
@@ -190,6 +192,7 @@ _LINKS = """
                 uses.is_merger and uses.identifier_type = stands.identifier_type
             ) as is_use,
             not is_use as is_merged,
+            uses.is_role,
             uses.first_seen_at,
             uses.last_seen_at,
         from identity_uses as uses
@@ -215,6 +218,7 @@ _LINKS = """
             $continuity as strength,
             false as is_use,
             false as is_merged,
+            false as is_role,
             uses.first_seen_at,
             uses.last_seen_at,
         from began
@@ -234,6 +238,7 @@ _LINKS = """
             matches.strength,
             false as is_use,
             false as is_merged,
+            false as is_role,
             matches.first_seen_at,
             matches.first_seen_at as last_seen_at,
             concat_ws('/', lefts.system, lefts.entity, lefts.record_key)
@@ -345,6 +350,7 @@ def _rules(config: IdentityConfig) -> pa.Table:
             ("identifier_type", pa.string()),
             ("value_type", pa.string()),
             ("is_lent", pa.bool_()),
+            ("is_role", pa.bool_()),
             ("merged_by", pa.list_(pa.string())),
             *((n, pa.int32()) for n in ("kind", "priority", "strength", "window_days")),
         ]
@@ -360,6 +366,7 @@ def _rules(config: IdentityConfig) -> pa.Table:
                 "identifier_type": name,
                 "value_type": value_type,
                 "is_lent": value_type in lent,
+                "is_role": value_type != name,
                 "merged_by": values.merged_by,
                 "kind": kinds[value_type],
                 "priority": rule.priority,
@@ -390,7 +397,7 @@ def _graph(con: duckdb.DuckDBPyConnection, config: IdentityConfig) -> Graph:
         " from identity_nodes order by node_no"
     ).fetchnumpy()
     links = con.execute(
-        "select left_no, right_no, strength, is_use, is_merged,"
+        "select left_no, right_no, strength, is_use, is_merged, is_role,"
         " epoch(first_seen_at)::bigint // 86400 as first_day,"
         " epoch(last_seen_at)::bigint // 86400 as last_day"
         " from identity_links order by link_no"
@@ -409,6 +416,7 @@ def _graph(con: duckdb.DuckDBPyConnection, config: IdentityConfig) -> Graph:
         right=right,
         strength=numbers(links["strength"]),
         is_use=np.asarray(links["is_use"], dtype=np.bool_),
+        is_role=np.asarray(links["is_role"], dtype=np.bool_),
         first=numbers(links["first_day"]),
         last=numbers(links["last_day"]),
         node_first=numbers(nodes["first_day"]),

@@ -34,7 +34,8 @@ class Graph:
     values that their source has merged. A link goes from the identifier that stands for
     the record (``left``) to another one that the record carries (``right``). Only such
     a link, ``is_use``, makes the left a user of the right one; others join two nodes
-    for another reason. Links and nodes have the days, counted from any one day, of the
+    for another reason. It is ``is_role`` where the value was shown in a role that
+    need not be the person's own. Links and nodes have the days, counted from any one day, of the
     ``first`` and ``last`` time that they were seen.
     """
 
@@ -45,6 +46,7 @@ class Graph:
     right: Ints
     strength: Ints
     is_use: Bools
+    is_role: Bools
     first: Ints
     last: Ints
     node_first: Ints
@@ -115,6 +117,7 @@ def suspects(graph: Graph) -> Bools:
     doubtful[_with_two_told_apart(graph, together)] = True
     doubtful[together[_joining_many(graph)]] = True
     doubtful[_with_two_users(graph, together)] = True
+    doubtful[_with_values_of_others(graph, together)] = True
     doubtful[together[graph.left[graph.continues]]] = True
     return doubtful[together[graph.left]]
 
@@ -130,6 +133,15 @@ def _with_two_told_apart(graph: Graph, together: Ints) -> Ints:
     limit = np.where(graph.telling, 1, UNLIMITED)
     found = _holding_more(graph, together, limit)
     return found[np.isin(found, together[graph.yielding[graph.kind]])]
+
+
+def _with_values_of_others(graph: Graph, together: Ints) -> Ints:
+    """Components with several values of a kind, of which some may be somebody else's."""
+    roles = np.unique(graph.kind[graph.right[graph.is_role]])
+    limit = np.full(len(graph.kinds), UNLIMITED)
+    limit[roles] = 1
+    found = _holding_more(graph, together, limit)
+    return found[np.isin(found, together[graph.left[graph.is_role]])]
 
 
 def _holding_more(graph: Graph, together: Ints, limit: Ints) -> Ints:

@@ -11,7 +11,7 @@ from itertools import combinations
 
 import numpy as np
 
-from strata.identity.partition import UNLIMITED, Graph, Ints, Verdicts
+from strata.identity.partition import UNLIMITED, Bools, Graph, Ints, Verdicts
 
 Span = tuple[int, int]
 Values = dict[int, set[int]]
@@ -32,7 +32,8 @@ def weigh(graph: Graph, links: Ints) -> Verdicts:
 
     Else a link is rejected where the user it would make has too many values of a kind
     (``max_values``), where its kind may not merge users and both ends belong to one
-    (``merges``), or where a value is met again after its window with somebody who is
+    (``merges``), where a value was shown in a role that need not be the person's own
+    and the user has one that is (``values_of``), or where a value is met again after its window with somebody who is
     known and was nobody who is known before it (``window``).
     """
     scale = _Scale(graph, links)
@@ -41,16 +42,19 @@ def weigh(graph: Graph, links: Ints) -> Verdicts:
     for turn in np.unique(turns)[::-1].tolist():
         scale.judge(turn)
         its = links[turns == turn]
-        for link, left, right, is_use, continues in zip(
+        for link, left, right, is_use, is_role, continues in zip(
             its.tolist(),
             graph.left[its].tolist(),
             graph.right[its].tolist(),
             graph.is_use[its].tolist(),
+            graph.is_role[its].tolist(),
             graph.continues[its].tolist(),
             strict=True,
         ):
             if continues:
                 reason = scale.go_on(left, right)
+            elif is_role and scale.has_own(left, right):
+                reason = f"values_of:{scale.name(right)}"
             else:
                 reason = scale.join(left, right, is_use=is_use)
             if reason is not None:
@@ -116,7 +120,14 @@ class _Scale:
             node: {kind: {value}} if is_held[kind] else {}
             for node, kind, value in zip(names, kinds, values, strict=True)
         }
-        self._shown = _shown(graph, links, nodes)
+        telling = graph.telling[graph.kind]
+        self._shown = _shown(graph, links[graph.is_use[links]], nodes, telling)
+        roles = np.isin(
+            graph.kind, graph.kind[graph.right[links[graph.is_role[links]]]]
+        )
+        own = links[graph.is_use[links] & ~graph.is_role[links]]
+        self._own = _shown(graph, own, nodes, roles)
+        self._value = dict(zip(names, values, strict=True))
         self._span = _spans(graph, nodes)
         self._uses = _Uses(graph, links)
         self._judged: set[int] = set()
@@ -142,9 +153,9 @@ class _Scale:
         """Make one user of two, or say which rule forbids it."""
         for node in (left, right):
             if node in self.public:
-                return f"{self.public[node]}:{self._name(node)}"
+                return f"{self.public[node]}:{self.name(node)}"
         if is_use and right in self._shared:
-            return f"shared:{self._name(right)}"
+            return f"shared:{self.name(right)}"
         one, other = self._root(left), self._root(right)
         if one == other:
             return None
@@ -155,6 +166,11 @@ class _Scale:
             self._unite(one, other)
         return reason
 
+    def has_own(self, left: int, right: int) -> bool:
+        """Whether the left one's user shows another value of this kind as its own."""
+        own = self._own.get(self._root(left), {}).get(self._kind[right], set())
+        return bool(own) and self._value[right] not in own
+
     def go_on(self, earlier: int, later: int) -> str | None:
         """Join two periods of a value, or say why its first users were others.
 
@@ -164,7 +180,7 @@ class _Scale:
         if self._shown.get(self._root(later)) and not self._shown.get(
             self._root(earlier)
         ):
-            return f"window:{self._name(later)}"
+            return f"window:{self.name(later)}"
         return self.join(earlier, later, is_use=False)
 
     def _has_too_many_users(self, value: int) -> bool:
@@ -204,7 +220,7 @@ class _Scale:
         if self._anchored[one] and self._anchored[other]:
             for node in (left, right):
                 if not self._kinds[self._kind[node]][1].merges:
-                    return f"merges:{self._name(node)}"
+                    return f"merges:{self.name(node)}"
         return None
 
     def _too_many(self, one: int, other: int) -> str | None:
@@ -229,8 +245,9 @@ class _Scale:
         self._size[one] += self._size[other]
         self._anchored[one] = self._anchored[one] or self._anchored[other]
         _add(self._held, one, self._held.pop(other))
-        if other in self._shown:
-            _add(self._shown, one, self._shown.pop(other))
+        for values in (self._shown, self._own):
+            if other in values:
+                _add(values, one, values.pop(other))
 
     def _root(self, node: int) -> int:
         parent = self._parent
@@ -239,7 +256,8 @@ class _Scale:
             node = parent[node]
         return node
 
-    def _name(self, node: int) -> str:
+    def name(self, node: int) -> str:
+        """The type of a node."""
         return self._kinds[self._kind[node]][0]
 
 
@@ -249,14 +267,14 @@ def _add(to: dict[int, Values], user: int, values: Values) -> None:
         its.setdefault(kind, set()).update(more)
 
 
-def _shown(graph: Graph, links: Ints, nodes: Ints) -> dict[int, Values]:
-    """The telling values that a node is or is directly linked to, however weakly.
+def _shown(graph: Graph, links: Ints, nodes: Ints, counts: Bools) -> dict[int, Values]:
+    """The values that a node is or is directly linked to, however weakly.
 
-    An e-mail speaks for its bearer before its own turn to join has come.
+    An e-mail speaks for its bearer before its own turn to join has come. ``counts``
+    says which nodes have a value that is asked for.
     """
-    telling = graph.telling[graph.kind]
-    its = links[telling[graph.right[links]] & graph.is_use[links]]
-    own = nodes[telling[nodes]]
+    its = links[counts[graph.right[links]]]
+    own = nodes[counts[nodes]]
     shown: dict[int, Values] = {}
     for node, value in zip(
         np.concatenate([own, graph.left[its]]).tolist(),

@@ -1,12 +1,13 @@
 """A day resolves what is new alone, and the outcome is that of resolving everything."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -514,7 +515,22 @@ def test_a_day_done_again_starts_from_the_day_before() -> None:
     assert again.ids() == once.ids()
 
 
+def _stop(con: duckdb.DuckDBPyConnection) -> None:
+    raise KeyboardInterrupt
+
+
+def _fail(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("select error('the disk is full')")
+
+
+@pytest.mark.parametrize(
+    ("fate", "error"),
+    [(_stop, KeyboardInterrupt), (_fail, duckdb.InvalidInputException)],
+    ids=["stopped", "failed"],
+)
 def test_a_run_that_dies_leaves_the_state_and_is_made_up_for(
+    fate: Callable[[duckdb.DuckDBPyConnection], None],
+    error: type[BaseException],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stream = Stream(
@@ -528,12 +544,12 @@ def test_a_run_that_dies_leaves_the_state_and_is_made_up_for(
     def die(*of_day: Any) -> None:
         enter(*of_day)
         if of_day[1].ds == DAY_0 + timedelta(2):
-            raise KeyboardInterrupt
+            fate(of_day[0])
 
     enter = ledger.enter
     with monkeypatch.context() as patch:
         patch.setattr(ledger, "enter", die)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(error):
             home.resolve_days(2, 1)
     assert home.content() == before
 

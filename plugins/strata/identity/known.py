@@ -60,7 +60,7 @@ _KNOWN = f"""
 
 # Where nothing was known later, the sum of all sightings is that of the day.
 _ALL_KNOWN = f"""
-    create or replace temp table identity_known as
+    create or replace temp {{kind}} identity_known as
     select {USE}, first_seen_at, last_seen_at, is_own,
     from staging.identifiers
 """
@@ -145,9 +145,12 @@ def days_known(
     try:
         yield _days(con, run, config, matches)
     finally:
-        con.execute("drop view if exists temp.identity_counted")
-        for table in _TABLES:
-            con.execute(f"drop table if exists temp.identity_{table}")
+        views = con.execute(
+            "select view_name from duckdb_views() where temporary and not internal"
+        ).fetchall()
+        for name in ("counted", *_TABLES):
+            kind = "view" if (f"identity_{name}",) in views else "table"
+            con.execute(f"drop {kind} if exists temp.identity_{name}")
 
 
 @contextmanager
@@ -175,7 +178,7 @@ def _days(
             {"ds": day.ds},
         )
         if before is None:
-            _begin(con, now.known_until)
+            _begin(con, now.known_until, is_last=day.ds == run.ds)
             rules = _amend(con, config, now, matches)
         else:
             _move_on(con, before.known_until, now.known_until)
@@ -190,7 +193,9 @@ def _days(
         before = now
 
 
-def _begin(con: duckdb.DuckDBPyConnection, known_until: datetime) -> None:
+def _begin(
+    con: duckdb.DuckDBPyConnection, known_until: datetime, *, is_last: bool
+) -> None:
     is_more_known = con.execute(
         "select coalesce(max(known_at) > $known_until, false) from staging.sightings",
         {"known_until": known_until},
@@ -198,7 +203,8 @@ def _begin(con: duckdb.DuckDBPyConnection, known_until: datetime) -> None:
     if is_more_known == (True,):
         con.execute(_KNOWN, {"known_until": known_until})
     else:
-        con.execute(_ALL_KNOWN)
+        # Only what has to move on from day to day need be copied.
+        con.execute(_ALL_KNOWN.format(kind="view" if is_last else "table"))
 
 
 def _move_on(

@@ -129,8 +129,8 @@ def resolve_days(
     changes = Changes()
     with (
         _fit_threads(con, "staging.identifiers"),
-        _one_transaction(con),
         days_known(con, run, config, matches) as days,
+        _one_transaction(con),
     ):
         for day, rules in days:
             is_first = day.ds == run.days[0]
@@ -167,8 +167,8 @@ def resolve(
         return count_found(con, Changes())
     with (
         _fit_threads(con, source),
-        _one_transaction(con),
         evidence_given(con, source, matches or f"({NO_MATCHES})"),
+        _one_transaction(con),
     ):
         _begin(con)
         _refuse_newer_state(con, run.ds)
@@ -200,9 +200,13 @@ def _one_transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
     try:
         yield
         con.commit()
-    except BaseException:
+    except BaseException as error:
         con.rollback()
-        raise
+        # What clears up after a statement that failed fails too: tell the first cause.
+        cause: BaseException = error
+        while isinstance(cause, duckdb.TransactionException) and cause.__context__:
+            cause = cause.__context__
+        raise cause from None
 
 
 def _begin(con: duckdb.DuckDBPyConnection) -> None:

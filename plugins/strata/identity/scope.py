@@ -19,6 +19,8 @@ temporary:
 ``identity_near``
     grain record and identifier value: the evidence of the records that may have
     changed, and of all that show one of their values
+``identity_before``
+    grain record that may have changed: what ``identity.components`` has of it
 ``identity_labels``
     grain record in scope: its raw component, and whether that was weighed
 ``identity_shown``
@@ -45,7 +47,15 @@ from strata.identity.partition import Graph, Ints, components
 from strata.identity.tables import BUILD
 from strata.run import Run
 
-WORKING_TABLES = ("near", "labels", "shown", "changed", "scope", "scoped")
+WORKING_TABLES = (
+    "near",
+    "before",
+    "labels",
+    "shown",
+    "changed",
+    "scope",
+    "scoped",
+)
 
 _NEAR = f"""
     create or replace temp table identity_near as
@@ -137,16 +147,18 @@ _SHOWN = f"""
     left join matched using ({RECORD})
 """
 
+_BEFORE = f"""
+    create or replace temp table identity_before as
+    select {RECORD}, component, is_weighed, evidence_hash,
+    from {BUILD}.components
+    {{of_records}}
+"""
+
 _CHANGED = f"""
     create or replace temp table identity_changed as
-    with before as (
-        select * from {BUILD}.components
-        {{of_records}}
-    )
-
     select {RECORD}, before.component,
     from identity_shown as shown
-    full join before using ({RECORD})
+    full join identity_before as before using ({RECORD})
     where shown.evidence_hash is distinct from before.evidence_hash
 """
 
@@ -288,14 +300,15 @@ def narrow(
     if not is_first:
         con.execute(_NEAR)
         source, of_records = "identity_near", _OF_TOUCHED
+    con.execute(_BEFORE.format(of_records=of_records))
     with _types(con, config):
         con.execute(
             _SHOWN.format(
-                source=source, of_records=of_records, labels=f"{BUILD}.components"
+                source=source, of_records=of_records, labels="identity_before"
             ),
             {"until": until},
         )
-        con.execute(_CHANGED.format(of_records=of_records))
+        con.execute(_CHANGED)
         con.execute(
             _SEEN_AGAIN.format(
                 source=source,

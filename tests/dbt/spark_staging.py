@@ -3,18 +3,24 @@
     python spark_staging.py <project> <folder>
 
 Runs in the environment of ``requirements/spark.lock``. Reads
-``<folder>/{raw,ops}/*.parquet``; what was built lies in ``<folder>/warehouse``.
+``<folder>/{raw,ops,graph}/*.parquet``; what was built lies in ``<folder>/warehouse``, and
+``<folder>/components.json`` tells of the partition of ``graph.links``.
 """
 
+import json
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 from dbt.cli.main import dbtRunner
 from pyspark.sql import SparkSession
 from strata.config.identity import IdentityConfig
 from strata.config.loader import read_yaml
+from strata.identity import engines
+from strata.identity.fingerprints import table_fingerprint
+from strata.identity.hook_contract import HookContract
 from strata.pseudonyms import Normaliser, PseudonymKey, pseudonym
 
 SETTINGS = {
@@ -45,12 +51,24 @@ def functions(project: Path) -> dict[str, Function | Callable[[], str]]:
 
     def hashed(identifier_type: str, value: str | None) -> str | None:
         normal = normalised(identifier_type, value)
-        return None if normal is None else pseudonym(key, identifier_type, normal)
+        if normal is None:
+            return None
+        return pseudonym(key, rules.type_of_values(identifier_type), normal)
 
     return {
         "strata_pseudonym": hashed,
         "strata_normalise": normalised,
         "strata_key_version": lambda: key.version,
+    }
+
+
+def components(session: engines.SparkSession) -> dict[str, object]:
+    """What hook and contract found, and its fingerprint that holds on any database."""
+    found = HookContract(session).solve("graph.links", "graph.components")
+    return {
+        "solution": asdict(found),
+        "fingerprint": table_fingerprint(session, "graph.components"),
+        "tables_left": session.rows("show tables"),
     }
 
 
@@ -70,6 +88,8 @@ def main(project: Path, folder: Path) -> bool:
         session.sql(
             f"create table {schema}.{file.stem} using parquet location '{file}'"
         )
+    told = components(engines.SparkSession(session))
+    (folder / "components.json").write_text(json.dumps(told), "utf-8")
     dbt = project / "dbt_project"
     options = {
         "--select": "path:models/staging",

@@ -1,10 +1,12 @@
 """The same dbt project on Spark: it parses there, and staging gives the same tables.
+Connected components are the same too.
 
 Spark has an environment of its own, made once from its lock (1.3 GB, kept beside the
 project as ``.venv-spark``). A test is left out where packages or Java cannot be had.
 """
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -12,8 +14,12 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 from strata import pipeline
+from strata.identity.engines import DuckSession
+from strata.identity.fingerprints import table_fingerprint
+from strata.identity.union_find import UnionFind
 from strata.tenant import DEVELOPMENT_KEY, Tenant
 from strata.warehouse import fingerprint
 
@@ -97,9 +103,26 @@ def staged(tmp_path: Path) -> Tenant:
     return tenant
 
 
-def test_staging_on_spark_gives_the_tables_of_duckdb(
+def linked(folder: Path) -> str:
+    """Write a chain, a star, a fan-in, a diamond and a node alone; the fingerprint of
+    what union-find makes of them."""
+    links = [(f"c{n}", f"c{n + 1}") for n in range(12)]
+    links += [("hub", f"s{n}") for n in range(6)] + [("alone", "alone")]
+    links += [("f1", "f"), ("f2", "f"), ("d1", "d2"), ("d1", "d3")]
+    links += [("d2", "d4"), ("d3", "d4")]
+    folder.mkdir(parents=True)
+    with duckdb.connect() as con:
+        con.execute("create table links (left_node varchar, right_node varchar)")
+        con.executemany("insert into links values (?, ?)", links)
+        con.execute(f"copy links to '{folder}/links.parquet'")
+        UnionFind(DuckSession(con)).solve("links", "solved")
+        return table_fingerprint(DuckSession(con), "solved")
+
+
+def test_staging_and_components_on_spark_are_those_of_duckdb(
     spark_bin: Path, staged: Tenant, tmp_path: Path
 ) -> None:
+    """One session for both, since it takes long to start."""
     if shutil.which("java") is None:
         pytest.skip("Spark needs Java 17: install openjdk-17-jre-headless")
     with staged.warehouse.connection("test") as con:
@@ -112,8 +135,12 @@ def test_staging_on_spark_gives_the_tables_of_duckdb(
             file = tmp_path / "spark" / schema / f"{name}.parquet"
             con.execute(f"copy (from {schema}.{name}) to '{file}'")
 
+    partition = linked(tmp_path / "spark" / "graph")
     run(tmp_path, spark_bin / "python", DRIVER, ROOT, tmp_path / "spark")
 
+    told = json.loads((tmp_path / "spark" / "components.json").read_text("utf-8"))
+    assert told["fingerprint"] == partition and partition.startswith("28-5-")
+    assert told["solution"]["rounds"] <= 4 and told["tables_left"] == []
     with staged.warehouse.connection("test") as con:
         con.execute("set timezone = 'UTC'")
         built = con.execute(

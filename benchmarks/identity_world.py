@@ -1,0 +1,385 @@
+"""Who is who in the sample world: found by the shipped rules, against its hidden truth.
+
+    python benchmarks/identity_world.py [--quick]
+
+The world is taken in on a day, and then 30 days are run, each resolved from what it
+knew; identity is then thrown away but for its ledger of ids, and built anew. Only
+ingest, staging and identity are run. What is compared are pairs of source records of
+the customers whom the world knows; a pair is true where both records are of one person
+(a shared device is of each who has it). Three recalls are told:
+
+- ``recall``: of the true pairs that the records can show: a chain of shared values or
+  merges of the CRM leads from one to the other over records of this person alone,
+- ``recall_private``: the same over values that are in truth nobody else's,
+- ``recall_all``: of all true pairs, among them visits that nothing links to anybody.
+
+The peer is plain connected components over the same values. `--quick` takes a tenth of
+the users and ten days.
+"""
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+from daily_run import project
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+LAST = date(2026, 10, 31)
+RECORD = "system, entity, record_key"
+
+# The world lists records under the system that made them; others name the same keys.
+_TRUTH = """
+    create temp table truth as
+    with
+
+    records as (
+        select distinct system, entity, record_key, person_id
+        from read_parquet('{truth}/records/*.parquet')
+    ),
+
+    also as (
+        select *
+        from (values
+            ('store', 'buyers', 'feedback', 'buyers'),
+            ('store', 'buyers', 'web', 'accounts'),
+            ('web', 'cookies', 'ads', 'cookies'),
+            ('app', 'devices', 'ads', 'devices')
+        ) as names (system, entity, other_system, other_entity)
+    ),
+
+    final as (
+        select * from records
+        union
+        select other_system, other_entity, record_key, person_id
+        from records inner join also using (system, entity)
+        union
+        select 'wecom', 'readers', unionid, person_id
+        from read_parquet('{truth}/persons/*.parquet')
+        where unionid is not null
+        union
+        select 'crm', 'merges', merges.merge_id, records.person_id
+        from staging.stg_crm__merges as merges
+        inner join records on merges.into_customer_id = records.record_key
+        where records.system = 'crm' and records.entity = 'customers'
+    )
+
+    select row_number() over () - 1 as of_no, final.*
+    from final
+    semi join staging.identifiers using (system, entity, record_key)
+"""
+
+_FOUND = """
+    create or replace temp table found as
+    select
+        system,
+        entity,
+        record_key,
+        coalesce(unified_user_id, concat_ws('/', system, entity, record_key))
+            as user_id,
+    from identity.id_map_current
+"""
+
+_PAIRS = """
+    create or replace temp table {name} as
+    select distinct
+        ones.system as one_system,
+        ones.entity as one_entity,
+        ones.record_key as one_key,
+        others.system as other_system,
+        others.entity as other_entity,
+        others.record_key as other_key,
+    from {relation} as ones
+    inner join {relation} as others
+        on
+            ones.{label} = others.{label}
+            and (ones.system, ones.entity, ones.record_key)
+            < (others.system, others.entity, others.record_key)
+"""
+
+# The values that truth gives to one person alone.
+_PRIVATE = """
+    create temp table private as
+    select identifiers.*
+    from staging.identifiers as identifiers
+    semi join (
+        select value_hash
+        from staging.identifiers
+        inner join truth using (system, entity, record_key)
+        group by value_hash
+        having count(distinct person_id) = 1
+    ) using (value_hash)
+"""
+
+
+def run_stages(last: date, since: date | None = None) -> None:
+    """Ingest, staging and identity of a day, or of the days from ``since``."""
+    from strata import pipeline
+    from strata.tenant import Tenant
+
+    tenant = Tenant("sample")
+    run_id = pipeline.start(tenant, last, since=since)
+    for stage in ("ingest", "staging", "identity"):
+        pipeline.build(tenant, run_id, stage)
+        pipeline.gate(tenant, run_id, stage)
+        pipeline.promote(tenant, run_id, stage)
+
+
+def rebuild(last: date) -> float:
+    """Build identity anew from what staging has; the share of records with their id."""
+    from strata import pipeline
+    from strata.tenant import Tenant
+
+    tenant = Tenant("sample")
+    with tenant.warehouse.connection("throw identity away") as con:
+        con.execute(_FOUND)
+        con.execute("create or replace table main.before as from found")
+        for table in ("edges", "id_map", "components", "resolution"):
+            con.execute(f"delete from identity.{table}")
+    run_id = pipeline.start(tenant, last)
+    pipeline.build(tenant, run_id, "identity")
+    with tenant.warehouse.connection("compare the ids") as con:
+        row = con.execute(
+            f"""
+            select
+                count(*) filter (now.unified_user_id is not distinct from before.id)
+                / count(*)
+            from (
+                select {RECORD}, if(starts_with(user_id, 'u_'), user_id, null) as id
+                from main.before
+            ) as before
+            full join (
+                from build_identity.id_map
+                where recorded_to is null and effective_to is null
+            ) as now using ({RECORD})
+            """
+        ).fetchone()
+        con.execute("drop table main.before")
+    assert row is not None
+    return float(row[0])
+
+
+def evidence(con: duckdb.DuckDBPyConnection, source: str, name: str) -> None:
+    """Records that the values in ``source`` link, person by person."""
+    links = con.execute(
+        f"""
+        select
+            truth.of_no,
+            dense_rank() over (order by truth.person_id, value_hash) - 1 as value_no,
+        from (select distinct {RECORD}, value_hash from {source})
+        inner join truth using ({RECORD})
+        """
+    ).fetchnumpy()
+    row = con.execute("select count(*) from truth").fetchone()
+    assert row is not None
+    size = row[0] + int(links["value_no"].max()) + 1
+    ends = (links["of_no"], row[0] + links["value_no"])
+    chains = coo_array((np.ones(len(ends[0]), np.int8), ends), (size, size))
+    label = connected_components(chains, directed=False)[1][: row[0]]
+    con.register("chains", {"of_no": np.arange(row[0]), "chain": label})
+    con.execute(
+        "create or replace temp table linked as"
+        " select truth.*, chain from truth inner join chains using (of_no)"
+    )
+    con.unregister("chains")
+    con.execute(_PAIRS.format(name=name, relation="linked", label="chain"))
+
+
+def components(con: duckdb.DuckDBPyConnection) -> None:
+    """``found`` by plain connected components over all values."""
+    links = con.execute(
+        f"""
+        select
+            dense_rank() over (order by {RECORD}) - 1 as record_no,
+            dense_rank() over (order by value_hash) - 1 as value_no,
+            {RECORD},
+        from staging.identifiers
+        """
+    ).fetchnumpy()
+    records = int(links["record_no"].max()) + 1
+    size = records + int(links["value_no"].max()) + 1
+    ends = (links["record_no"], records + links["value_no"])
+    chains = coo_array((np.ones(len(ends[0]), np.int8), ends), (size, size))
+    label = connected_components(chains, directed=False)[1]
+    con.register("plain", {"record_no": np.arange(records), "user_id": label[:records]})
+    con.execute(
+        f"""
+        create or replace temp table found as
+        select numbered.* exclude (record_no), user_id,
+        from (
+            select distinct
+                {RECORD}, dense_rank() over (order by {RECORD}) - 1 as record_no
+            from staging.identifiers
+        ) as numbered
+        inner join plain using (record_no)
+        """
+    )
+    con.unregister("plain")
+
+
+def compared(con: duckdb.DuckDBPyConnection) -> dict[str, float]:
+    """The figures of ``found`` against the truth."""
+    con.execute(
+        f"create or replace temp table placed as from found semi join truth"
+        f" using ({RECORD})"
+    )
+    con.execute(_PAIRS.format(name="joined", relation="placed", label="user_id"))
+
+    def count(sql: str) -> int:
+        row = con.execute(sql).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    joined = count("select count(*) from joined")
+    right = count("select count(*) from (from joined intersect from same_person)")
+    told = {"precision": right / joined}
+    for figure, pairs in (
+        ("recall", "linkable"),
+        ("recall_private", "private_pairs"),
+        ("recall_all", "same_person"),
+    ):
+        found = count(f"select count(*) from (from joined intersect from {pairs})")
+        told[figure] = found / count(f"select count(*) from {pairs}")
+    told["f1"] = (
+        2 * told["precision"] * told["recall"] / (told["precision"] + told["recall"])
+    )
+    return {figure: round(value, 5) for figure, value in told.items()}
+
+
+def figures(warehouse: Path, truth: Path) -> tuple[dict[str, float], dict[str, float]]:
+    """Ours and the peer's."""
+    with duckdb.connect(str(warehouse), read_only=True) as con:
+        con.execute(_TRUTH.format(truth=truth))
+        con.execute(
+            _PAIRS.format(name="same_person", relation="truth", label="person_id")
+        )
+        evidence(con, "staging.identifiers", "linkable")
+        con.execute(_PRIVATE)
+        evidence(con, "private", "private_pairs")
+        con.execute(_FOUND)
+        ours = compared(con)
+        ours["largest_profile"], ours["people_a_profile"] = con.execute(
+            f"""
+            select max(records), max(people)
+            from (
+                select
+                    user_id,
+                    count(distinct ({RECORD})) as records,
+                    count(distinct person_id) as people,
+                from placed inner join truth using ({RECORD})
+                where entity not in ('devices')
+                group by user_id
+            )
+            """
+        ).fetchone()  # type: ignore[misc]
+        components(con)
+        return ours, compared(con)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a tenth, in a minute")
+    quick = parser.parse_args().quick
+    days, users = (10, 500) if quick else (30, 5_000)
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder) / "home"
+        os.environ["STRATA_PROJECT"] = str(project(Path(folder), users))
+        os.environ["STRATA_HOME"] = str(home)
+        started = time.process_time()
+        run_stages(LAST - timedelta(days=days))
+        run_stages(LAST, since=LAST - timedelta(days=days - 1))
+        cpu = time.process_time() - started
+        warehouse = home / "sample" / "warehouse" / "strata.duckdb"
+        ours, peer = figures(warehouse, home / "sample" / "world" / "truth")
+        ours["ids_kept"] = kept(warehouse, LAST - timedelta(days=days))
+        ours["ids_kept_by_rebuild"] = rebuild(LAST)
+        ours["cpu_s"] = round(cpu, 1)
+    bars = {
+        "precision of pairs": ("precision", 0.999),
+        "recall of the pairs that the records can show": ("recall", 0.97),
+        f"ids kept over {days} days where the members were": ("ids_kept", 1.0),
+        "ids kept by a rebuild": ("ids_kept_by_rebuild", 1.0),
+    }
+    checks: dict[str, dict[str, Any]] = {
+        told: {"value": ours[name], "bar": bar, "holds": ours[name] >= bar}
+        for told, (name, bar) in bars.items()
+    }
+    print(
+        json.dumps(
+            {
+                "name": "identity_world",
+                "quick": quick,
+                "machine": f"{os.cpu_count()} cores, {platform.machine()}",
+                "ours": ours,
+                "peer": peer,
+                "ratio": {
+                    name: round(ours[name] / peer[name], 3)
+                    for name in ("precision", "recall", "f1")
+                },
+                "checks": checks,
+            }
+        )
+    )
+    return 0 if all(check["holds"] for check in checks.values()) else 1
+
+
+def kept(warehouse: Path, first: date) -> float:
+    """Of the records that the same others were with all the time, those with one id."""
+    with duckdb.connect(str(warehouse), read_only=True) as con:
+        row = con.execute(
+            f"""
+            with
+
+            first_day as (
+                select {RECORD}, unified_user_id,
+                from identity.id_map
+                where
+                    recorded_to is null and unified_user_id is not null
+                    and effective_from <= $first
+                    and (effective_to is null or effective_to > $first)
+            ),
+
+            now as (
+                select {RECORD}, unified_user_id
+                from identity.id_map_current
+                semi join first_day using ({RECORD})
+            ),
+
+            members as (
+                select
+                    first_day.unified_user_id as first_id,
+                    list(distinct now.unified_user_id) as now_ids,
+                from first_day
+                inner join now using ({RECORD})
+                group by first_day.unified_user_id
+            ),
+
+            stayed as (
+                select first_id, now_ids[1] as now_id
+                from members
+                where len(now_ids) = 1
+            )
+
+            select count(*) filter (first_id = now_id) / count(*)
+            from stayed
+            semi join (
+                select now_id from stayed group by now_id having count(*) = 1
+            ) using (now_id)
+            """,
+            {"first": first},
+        ).fetchone()
+    assert row is not None
+    return float(row[0])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

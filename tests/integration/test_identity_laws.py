@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 import yaml
 from strata import pipeline
+from strata.cli import app
 from strata.identity import decisions
 from strata.quality import GateFailed, waive
 from strata.tenant import Tenant
 from strata.warehouse import STAGES
+from typer.testing import CliRunner
 
 from tests.integration.world import (
     FIRST,
@@ -82,6 +84,18 @@ def crm_users(tenant: Tenant, count: int) -> list[tuple[str, str]]:
         " from activation.desired where not is_clear order by record_key limit ?",
         count,
     )
+
+
+def strata(tenant: Tenant, *words: str) -> str:
+    """What a command of ``strata identity`` prints, on one line."""
+    place = {
+        "STRATA_HOME": str(tenant.state),
+        "STRATA_PROJECT": str(tenant.root),
+        "STRATA_WORLD": tenant.world_name,
+    }
+    done = CliRunner().invoke(app, ["identity", *words], env=place)
+    assert done.exit_code == 0, done.output
+    return done.output
 
 
 def show(tenant: Tenant, records: Sequence[str], days: int) -> None:
@@ -183,9 +197,15 @@ def test_a_merge_and_a_split_lose_and_double_nothing(tenant: Tenant) -> None:
 
     merge = publish(tenant, resolve(tenant, 1), 1)
     merged = ids(tenant)
-    with tenant.warehouse.connection("test") as con:
-        decisions.split(con, other, one, **BY)
+    assert "1. " in strata(tenant, "why", one, other)
+    decided = strata(tenant, "split", other, one, "--by", "me", "--reason", "two")
+    assert f"{other} is not {one} (without partner_id {HUB[:8]}…)" in decided
     split = publish(tenant, resolve(tenant, 2), 2)
+    apart = strata(tenant, "why", one, other) + strata(tenant, "show", younger)
+    assert "two people" in apart and "split, recorded from" in apart
+    assert decided.strip() in apart and HUB not in apart
+    day = str(DAY + timedelta(days=1))
+    assert elder in strata(tenant, "resolve", younger, "--as-of", day)
     assert {merged[one], merged[other]} == {elder}
     assert merged == {r: elder if u == younger else u for r, u in before.items()}
     with sqlite3.connect(crm) as con:

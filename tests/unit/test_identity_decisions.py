@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from strata.config.identity import IdentityConfig
 from strata.identity import IdentityCounts, resolve_days, show, why_not
 from strata.identity import decisions as deciding
-from strata.identity.decisions import UnknownIdentityError
+from strata.identity.chains import Bonds, Link, Value, shortest
+from strata.identity.decisions import Record, UnknownIdentityError
 
 from tests.unit.test_identity import CONFIG, DAY_0, P1, P2, WORLD, Home, Run, Seen, seen
 
@@ -62,11 +63,16 @@ class Decided(Home):
         )
         return counts
 
-    def linking(self, record: str, day: int, is_granted: bool) -> None:
-        at = datetime(2026, 1, 1) + timedelta(days=day)
+    def linking(
+        self, record: str, day: int, is_granted: bool, known: int | None = None
+    ) -> None:
+        at, told = (
+            datetime(2026, 1, 1) + timedelta(days=d)
+            for d in (day, day if known is None else known)
+        )
         self.con.execute(
             "insert into staging.consents values (?, ?, ?, 'linking', ?, ?, ?)",
-            [*record.split("/"), is_granted, at, at],
+            [*record.split("/"), is_granted, at, told],
         )
 
     def together(self) -> set[frozenset[str]]:
@@ -193,6 +199,19 @@ def test_withdrawn_consent_takes_a_link_out_of_a_chain_until_it_is_given_again()
     assert home.ids() == before
 
 
+def test_the_newest_consent_counts_as_far_as_it_is_known() -> None:
+    home = Decided()
+    home.linking(A1, 2, False, known=6)
+    home.linking(A1, 3, True, known=4)
+    home.linking(A1, 5, False, known=8)
+    ties = []
+    for day in range(4, 9):
+        home.run(day, CHAIN)
+        ties.append(home.ids()[A1] == home.ids()[C1])
+
+    assert ties == [True, True, True, True, False], "late news of day 2 is old"
+
+
 def test_consent_withdrawn_by_word_of_mouth_is_a_decision() -> None:
     home = Decided()
     home.run(4, CHAIN)
@@ -290,6 +309,22 @@ def test_why_tells_what_would_tie_two_people_and_the_rule_against_it() -> None:
         ("store_account", 1),
     }
     assert all(len(s.masked_value) == 9 for s in card.identifiers)
+
+
+def test_a_long_way_that_counts_goes_before_a_short_one_that_does_not() -> None:
+    one, other, between = (Record("s", "e", key) for key in ("1", "2", "3"))
+    bonds = Bonds()
+    phone, *emails = (Value("x", key * 64, 0) for key in "abc")
+    bonds.add(one, phone, Link(edge_id="e1"))
+    bonds.add(other, phone, Link(edge_id="e2", rejected_by="max_users:x"))
+    for record, email in ((one, 0), (between, 0), (between, 1), (other, 1)):
+        bonds.add(record, emails[email], Link())
+
+    steps = shortest(bonds, one, other)
+
+    assert steps is not None
+    assert [s.right_record for s in steps] == [str(between), str(other)]
+    assert not any(s.rejected_by for s in steps)
 
 
 RECORDS = [

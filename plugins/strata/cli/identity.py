@@ -52,6 +52,7 @@ def why(left: str, right: str, world: World = None) -> None:
         steps = explain(con, left, right)
         if steps is None:
             steps = why_not(con, left, right)
+            _say_decisions(con, left, right)
             _say(
                 "They are two people, and nothing that they show ties them."
                 if steps is None
@@ -197,6 +198,14 @@ def list_decisions(world: World = None) -> None:
             _say(_told(decision))
         if not found:
             _say("Nothing was ever decided.")
+
+
+def _say_decisions(con: duckdb.DuckDBPyConnection, left: str, right: str) -> None:
+    """The decisions in force that keep the two apart."""
+    from strata.identity.decisions import decisions_between
+
+    for decision in decisions_between(con, left, right):
+        _say(_told(decision))
 
 
 def _decide(

@@ -235,6 +235,18 @@ def decisions(con: duckdb.DuckDBPyConnection) -> list[Decision]:
     ]
 
 
+def decisions_between(
+    con: duckdb.DuckDBPyConnection, left: str, right: str
+) -> list[Decision]:
+    """The decisions in force about either of two records."""
+    return [
+        decision
+        for decision in decisions(con)
+        if decision.is_in_force
+        and {left, right} & {decision.record, decision.apart_from}
+    ]
+
+
 def exists(con: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
     """Whether the warehouse has such a table or view."""
     return bool(

@@ -22,7 +22,7 @@ temporary:
 ``identity_before``
     grain record that may have changed: what ``identity.components`` has of it
 ``identity_labels``
-    grain record in scope: its raw component, and whether that was weighed
+    grain record in scope: its raw component, and whether values are weighed there
 ``identity_shown``
     grain record: hash of what it shows by the end of the day
 ``identity_changed``
@@ -43,7 +43,7 @@ import pyarrow as pa
 
 from strata.config.identity import IdentityConfig
 from strata.identity.known import RECORD
-from strata.identity.partition import Graph, Ints, components
+from strata.identity.partition import UNLIMITED, Bools, Graph, Ints, components
 from strata.identity.tables import BUILD
 from strata.run import Run
 
@@ -79,21 +79,32 @@ _SHOWN = f"""
     with
 
     seen as (
-        select source.* replace ({_LAST_SEEN} as last_seen_at), types.window_days
+        select
+            source.* replace ({_LAST_SEEN} as last_seen_at),
+            types.value_type,
+            types.window_days,
         from {{source}} as source
         left join identity_types as types using (identifier_type)
         where source.first_seen_at < $until
     ),
 
-    -- The moment before which a use must have begun for a silence to follow it.
+    -- Values of which a use begins so late that one before it may have been silent.
     silences as (
-        select
-            value_hash,
-            key_version,
-            max(first_seen_at) - to_days(min(window_days)) as begun_before,
+        select value_hash, key_version
         from seen
         group by value_hash, key_version
-        having min(first_seen_at) < begun_before
+        having max(first_seen_at) - to_days(min(window_days)) > min(first_seen_at)
+    ),
+
+    -- Records of which two links are equals until it is asked which was seen last.
+    ties as (
+        select distinct {RECORD}
+        from (
+            select {RECORD}
+            from seen
+            group by {RECORD}, value_type, first_seen_at
+            having min(value_hash) <> max(value_hash)
+        )
     ),
 
     uses as (
@@ -106,12 +117,16 @@ _SHOWN = f"""
                 seen.first_seen_at,
                 seen.is_own,
                 case
-                    when labels.is_weighed or seen.first_seen_at < silences.begun_before
+                    when
+                        labels.is_weighed
+                        or silences.value_hash is not null
+                        or ties.record_key is not null
                         then seen.last_seen_at
                 end
             ))) as uses_hash,
         from seen
         left join silences using (value_hash, key_version)
+        left join ties using ({RECORD})
         left join {{labels}} as labels using ({RECORD})
         {{of_records}}
         group by {RECORD}
@@ -342,8 +357,7 @@ def relabel(
     ``weighed`` are the links that were weighed one by one.
     """
     together = components(graph, np.ones(len(graph.left), np.bool_))
-    is_weighed = np.zeros(len(graph.kind), np.bool_)
-    is_weighed[together[graph.left[weighed]]] = True
+    is_weighed = _with_spans_weighed(graph, together, weighed)
     con.register(
         "identity_together",
         pa.table(
@@ -368,6 +382,26 @@ def relabel(
         f" where {same_record('components', 'scope')}"
     )
     con.execute(_RELABEL, {"run_id": run.run_id})
+
+
+def _with_spans_weighed(graph: Graph, together: Ints, weighed: Ints) -> Bools:
+    """By raw component: whether it may decide how long its values were seen.
+
+    So it is where links are weighed and one value of a kind came later than
+    ``values_window_days`` after another: else all of them count at one time anyway.
+    """
+    found = np.zeros(len(graph.kind), np.bool_)
+    doubtful = np.zeros(len(graph.kind), np.bool_)
+    doubtful[together[graph.left[weighed]]] = True
+    for kind, (_, rule) in enumerate(graph.kinds):
+        if rule.values_window_days is None:
+            continue
+        nodes = np.flatnonzero((graph.kind == kind) & doubtful[together])
+        earliest = np.full(len(graph.kind), UNLIMITED)
+        np.minimum.at(earliest, together[nodes], graph.node_first[nodes])
+        late = graph.node_first[nodes] - earliest[together[nodes]]
+        found[together[nodes[late > rule.values_window_days]]] = True
+    return found
 
 
 @contextmanager

@@ -62,9 +62,9 @@ TABLES: Mapping[str, str] = {
         _run_id varchar not null
     """,
     # Source record that showed something when it was last resolved: its raw component
-    # (all that hangs together by any link, accepted or not), whether the links of that
-    # were weighed one by one, and a hash of what the record showed. All can be made
-    # again from staging, by resolving everything.
+    # (all that hangs together by any link, accepted or not), whether values were weighed
+    # there by how long they were seen, and a hash of what the record showed. All can be
+    # made again from staging, by resolving everything.
     "components": """
         system varchar not null,
         entity varchar not null,

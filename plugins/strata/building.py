@@ -229,11 +229,17 @@ def _show_raw(tenant: Tenant) -> None:
 
 def _build_identity(tenant: Tenant, run: Run, progress: Progress) -> None:
     from strata.config.identity import IdentityConfig
-    from strata.identity import resolve_days, write_guards
+    from strata.config.matching import MatchingConfig
+    from strata.identity import matching, resolve_days, write_guards
 
     config = read_yaml(tenant.config_dir / "identity.yml", IdentityConfig)
+    rules = tenant.config_dir / "matching.yml"
+    match = read_yaml(rules, MatchingConfig) if rules.exists() else MatchingConfig()
+    tenant.ensure_pseudonym_key()
     with tenant.warehouse.connection("resolve identities") as con:
-        found = resolve_days(con, run, config)
+        matched = matching.match(con, run, match)
+        found = resolve_days(con, run, config, matched.query)
+        matching.record(con, run, matched)
         if run.is_newest:
             write_guards(con, run, config.guards)
     place = identity_file(run)

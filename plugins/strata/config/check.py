@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from strata.config.activation import ActivationConfig
 from strata.config.identity import IdentityConfig
 from strata.config.loader import ConfigError, read_yaml
+from strata.config.matching import MatchingConfig
 from strata.config.playbooks import PlaybooksConfig
 from strata.config.sample import SampleConfig
 from strata.config.sources import SourcesConfig
@@ -17,6 +18,7 @@ from strata.config.world import WorldConfig
 _FILES: dict[str, type[BaseModel]] = {
     "activation": ActivationConfig,
     "identity": IdentityConfig,
+    "matching": MatchingConfig,
     "playbooks": PlaybooksConfig,
     "sources": SourcesConfig,
     "tiers": TiersConfig,

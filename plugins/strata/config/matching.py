@@ -16,18 +16,19 @@ class _Model(BaseModel):
 class TrainingRule(_Model):
     """How a model is learned."""
 
-    random_pairs: int = Field(default=500_000, ge=1_000)
+    random_pairs: int = Field(default=200_000, ge=1_000)
     common_from: int = Field(default=10, ge=2)
-    least_records: int = Field(default=200, ge=10)
+    least_records: int = Field(default=1_000, ge=10)
     seed: int = 1
+    generation: int = Field(default=1, ge=1)
 
 
 class MatchingConfig(_Model):
     """The matching rules of one tenant. Thresholds are match weights, log2 odds."""
 
     enabled: bool = False
-    accept: float = Field(default=12.0, gt=0)
-    review: float = Field(default=4.0, gt=0)
+    accept: float = Field(default=13.0, gt=0)
+    review: float = Field(default=8.0, gt=0)
     strength: int = Field(default=50, ge=1, le=100)
     largest_block: int = Field(default=100, ge=2)
     without_duplicates: tuple[str, ...] = ()

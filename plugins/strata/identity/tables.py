@@ -96,6 +96,20 @@ TABLES: Mapping[str, str] = {
         decision varchar,
         decided_by varchar,
         decided_on date,
+        _run_id varchar not null,
+        status varchar,
+        model_version varchar,
+        matched_on date,
+        first_seen_at timestamp,
+        applies_from date
+    """,
+    # Source record that matching has compared.
+    "match_records": """
+        system varchar not null,
+        entity varchar not null,
+        record_key varchar not null,
+        content_hash varchar not null,
+        compared_on date not null,
         _run_id varchar not null
     """,
 }

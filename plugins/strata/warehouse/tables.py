@@ -59,6 +59,7 @@ PYTHON_TABLES: Mapping[str, tuple[TableSpec, ...]] = {
         TableSpec("identity", "edges", "replace"),
         TableSpec("identity", "id_ledger", "replace"),
         TableSpec("identity", "id_map", "replace"),
+        TableSpec("identity", "match_records", "replace"),
         TableSpec("identity", "match_review", "replace"),
         TableSpec("identity", "resolution", "replace"),
         TableSpec("identity", "guards", "by_ds"),

@@ -107,7 +107,9 @@ _PAIRS: Final = """
         select key
         from record_keys
         group by key
-        having count(*) between 2 and $largest_block
+        having
+            count(*) between 2 and $largest_block
+            and bool_or(record in (select record from {of}))
     ),
 
     keyed as (
@@ -124,6 +126,9 @@ _PAIRS: Final = """
         from keyed as lefts
         inner join keyed as rights
             on lefts.key = rights.key and lefts.record < rights.record
+        where
+            lefts.record in (select record from {of})
+            or rights.record in (select record from {of})
         group by lefts.record, rights.record
     )
 
@@ -131,13 +136,16 @@ _PAIRS: Final = """
 """
 
 
-def find_pairs(con: duckdb.DuckDBPyConnection, largest_block: int) -> int:
+def find_pairs(
+    con: duckdb.DuckDBPyConnection, largest_block: int, of: str = "records"
+) -> int:
     """Make the table ``pairs`` of records that share a key; how many there are.
 
-    A key that more than ``largest_block`` records share says too little and is left out.
+    One of each pair is in the table ``of``. A key that more than ``largest_block``
+    records share says too little and is left out.
     """
     con.execute(_KEYS)
-    con.execute(_PAIRS, {"largest_block": largest_block})
+    con.execute(_PAIRS.format(of=of), {"largest_block": largest_block})
     row = con.execute("select count(*) from pairs").fetchone()
     assert row is not None
     return int(row[0])

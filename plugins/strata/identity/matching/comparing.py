@@ -147,10 +147,10 @@ COMPARISONS: Final = (
         ("email",),
         _either_unknown("email"),
         (
-            Level("same", _same("email"), "email"),
-            Level("same mailbox", _same("mailbox"), "mailbox"),
-            Level("alike", _like("email_l", "email_r", 0.9)),
-            Level("mailbox alike", _like("mailbox_l", "mailbox_r", 0.85)),
+            Level("same", _same("email")),
+            Level("same mailbox", _same("mailbox")),
+            Level("typing errors", _typos("email", 3)),
+            Level("typing errors in the mailbox", _typos("mailbox", 1)),
         ),
     ),
     Comparison(

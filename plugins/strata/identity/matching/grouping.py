@@ -19,6 +19,9 @@ MOST = 15.0
 """A pair counts up to this weight, so that it cannot outvote all others."""
 
 
+_ANY = float(np.finfo(np.float64).tiny)
+
+
 @dataclass(frozen=True)
 class Apart:
     """What may not meet in one group: pairs, and records of one and the same kind.
@@ -38,6 +41,16 @@ def group(
     The number is that of the first record of the group. ``least`` is above 0.
     """
     links = _Links(records, left, right, np.clip(weight, None, MOST), least, apart)
+    links.join_all()
+    return links.labels()
+
+
+def chain(records: int, left: Ints, right: Ints, weight: Floats, apart: Apart) -> Ints:
+    """Groups by single pairs, all of them good enough: the heaviest are joined first.
+
+    A pair gives way where it would join what is to stay ``apart``.
+    """
+    links = _Links(records, left, right, weight, _ANY, apart)
     links.join_all()
     return links.labels()
 

@@ -22,13 +22,15 @@ class Model:
 
     ``share`` is the probability that two random records are of one person;
     ``chances`` a comparison and level; ``frequencies`` the shares of common values of a
-    column, and ``rarest`` the share that stands for all others.
+    column, and ``rarest`` the share that stands for all others. ``converged`` is whether
+    training had come to rest.
     """
 
     share: float
     chances: Mapping[str, Mapping[str, Chance]]
     frequencies: Mapping[str, Mapping[str, float]]
     rarest: Mapping[str, float]
+    converged: bool = True
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:
@@ -42,7 +44,12 @@ class Model:
     @property
     def version(self) -> str:
         """The first characters of the hash of its text."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+        return self.content_hash[:16]
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of its text."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
 
     @classmethod
     def from_json(cls, text: str) -> "Model":
@@ -56,4 +63,5 @@ class Model:
             },
             frequencies=content["frequencies"],
             rarest=content["rarest"],
+            converged=content["converged"],
         )

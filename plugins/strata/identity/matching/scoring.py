@@ -39,15 +39,28 @@ def agreements(
 
 
 def weights(con: duckdb.DuckDBPyConnection, model: Model, pairs: str) -> pa.Table:
-    """The match weight of each of ``pairs``: left_record, right_record, weight.
+    """The match weight of each of ``pairs``.
 
-    Weights are log2 odds and include the odds of a random pair.
+    Columns left_record, right_record, weight (log2 odds, those of a random pair
+    included) and is_contradicted: both birth dates are known, and they differ by more
+    than two typing errors.
     """
     settings = _settings(model.comparisons, model)
     found = _predict(con, settings, pairs, model)
     result = con.execute(
-        "select record_l as left_record, record_r as right_record,"
-        f" round(match_weight, 6) as weight from {found} order by all"
+        f"""
+        select
+            found.record_l as left_record,
+            found.record_r as right_record,
+            round(found.match_weight, 6) as weight,
+            coalesce(
+                damerau_levenshtein(lefts.born_on, rights.born_on) > 2, false
+            ) as is_contradicted,
+        from {found} as found
+        inner join records as lefts on found.record_l = lefts.record
+        inner join records as rights on found.record_r = rights.record
+        order by all
+        """
     ).to_arrow_table()
     con.execute(f"drop table {found}")
     return result

@@ -43,6 +43,7 @@ _RANDOM: Final = """
         on rights.place = (lefts.place + steps.step) % $records
 """
 
+_BELIEVED: Final = 20.0  # pairs that a first guess counts for
 _ROUNDS: Final = 200
 _STILL: Final = 1e-6
 
@@ -66,13 +67,13 @@ def train(
     at_random = agreements(con, comparisons, "random_pairs")
     candidates = agreements(con, comparisons, "pairs where is_firm")
     con.execute("drop table random_pairs")
-    share, chances = _fit(comparisons, at_random, candidates, records)
+    share, is_still, chances = _fit(comparisons, at_random, candidates, records)
     frequencies = {
         column: _frequencies(con, column, common_from)
         for column in frequency_columns(comparisons)
     }
     rarest = {column: _rarest(con, column, common_from) for column in frequencies}
-    return Model(share, chances, frequencies, rarest)
+    return Model(share, chances, frequencies, rarest, is_still)
 
 
 def _fit(
@@ -80,7 +81,7 @@ def _fit(
     at_random: pa.Table,
     candidates: pa.Table,
     records: int,
-) -> tuple[float, Mapping[str, Mapping[str, Chance]]]:
+) -> tuple[float, bool, Mapping[str, Mapping[str, Chance]]]:
     every_pair = records * (records - 1) / 2
     names = [c.name for c in comparisons]
     levels = [len(c.levels) + 1 for c in comparisons]
@@ -103,7 +104,8 @@ def _fit(
         match_now = []
         for f, k in zip(found, levels, strict=True):
             counts = _level_counts(f, is_match, k)
-            match_now.append((counts + 0.5) / (counts.sum() + 0.5 * k))
+            guess = _BELIEVED * _first_guess(k)
+            match_now.append((counts + guess) / (counts.sum() + _BELIEVED))
         other = [
             _others_only(c, m, share_now, s.sum())
             for c, m, s in zip(chance, match_now, seen, strict=True)
@@ -114,15 +116,19 @@ def _fit(
         match, share = match_now, share_now
         if moved < _STILL:
             break
-    return share, {
-        c.name: {
-            name: Chance(float(m[level]), float(u[level]))
-            for level, name in enumerate(
-                ["different", *(x.name for x in reversed(c.levels))]
-            )
-        }
-        for c, m, u in zip(comparisons, match, other, strict=True)
-    }
+    return (
+        share,
+        moved < _STILL,
+        {
+            c.name: {
+                name: Chance(float(m[level]), float(u[level]))
+                for level, name in enumerate(
+                    ["different", *(x.name for x in reversed(c.levels))]
+                )
+            }
+            for c, m, u in zip(comparisons, match, other, strict=True)
+        },
+    )
 
 
 def _level_counts(levels: Ints, pairs: Floats, count: int) -> Floats:

@@ -31,6 +31,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+from strata.config.matching import load_matching_config
 from strata.identity.matching.candidates import find_pairs
 from strata.identity.matching.comparing import comparisons_for
 from strata.identity.matching.grouping import Apart, group
@@ -41,9 +42,7 @@ from strata.identity.matching.training import train
 
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("STRATA_SHARED_DATA", ROOT.parent / "shared/data"))
-LARGEST_BLOCK = 100
-RANDOM_PAIRS = 500_000
-COMMON_FROM = 10
+RULES = load_matching_config(ROOT / "config/matching.yml")
 LEAST = 1.0  # mean weight of a group: as probable as not, and once more
 
 # The one rule: what a column of any of the sets is called here.
@@ -148,13 +147,13 @@ def trained(con: duckdb.DuckDBPyConnection, rows: pd.DataFrame) -> tuple[Model, 
     given = rows[["record", *known]].rename(columns=known).astype("string")
     table = pa.Table.from_pandas(given.assign(source="all"), preserve_index=False)
     fields = prepare(con, table)
-    pairs = find_pairs(con, LARGEST_BLOCK)
+    pairs = find_pairs(con, RULES.largest_block)
     model = train(
         con,
         comparisons_for(fields),
-        random_pairs=RANDOM_PAIRS,
-        common_from=COMMON_FROM,
-        seed=1,
+        random_pairs=RULES.training.random_pairs,
+        common_from=RULES.training.common_from,
+        seed=RULES.training.seed,
     )
     return model, pairs
 

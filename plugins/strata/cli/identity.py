@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import duckdb
 import typer
 
+from strata.cli.review import review_app
 from strata.cli.terminal import (
     World,
     console,
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from strata.identity.decisions import Decision
 
 identity_app = typer.Typer(help="Who is who, and why.", no_args_is_help=True)
+identity_app.add_typer(review_app, name="review")
 
 By = Annotated[str, typer.Option(help="Who decides; kept in the record.")]
 Reason = Annotated[str, typer.Option(help="Why; kept in the record.")]

@@ -31,6 +31,7 @@ def export_pairs(
 
     with told_plainly():
         tenant = tenant_that_ran(world)
+        tenant.warehouse.migrate()
         target = path or tenant.home / "raw" / "review" / "match_review.xlsx"
         with tenant.warehouse.connection("export pairs for review") as con:
             count = export_review(con, target, decided=decided)
@@ -46,11 +47,11 @@ def import_decisions(
     """Read decisions back: same, different or undecided. All rows count, or none."""
     from strata.identity.matching.review import import_review
 
-    with (
-        told_plainly(),
-        tenant_that_ran(world).warehouse.connection("read decisions on pairs") as con,
-    ):
-        found = import_review(con, path, by=by)
+    with told_plainly():
+        tenant = tenant_that_ran(world)
+        tenant.warehouse.migrate()
+        with tenant.warehouse.connection("read decisions on pairs") as con:
+            found = import_review(con, path, by=by)
         console.print(
             f"{found.decided} decisions read, {found.changed} of them new; they hold "
             "from the next day that is run",

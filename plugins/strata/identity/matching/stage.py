@@ -33,6 +33,10 @@ from strata.run import Run
 RULE: Final = "matched"
 """The rule that an edge of a matched pair names."""
 
+_KEYS: Final = (
+    "left_system, left_entity, left_record_key,"
+    " right_system, right_entity, right_record_key"
+)
 _DECIDED: Final = 1e6
 """What a person decided weighs more than any comparison."""
 
@@ -124,30 +128,10 @@ _KEPT: Final = f"""
     where matched_on < $since or decision is not null
 """
 
-_SCORED: Final = f"""
+# What two records share by itself links them already.
+_SCORED: Final = """
     create or replace temp table match_scored as
     with
-
-    unlike as (
-        select scored.*
-        from scored_pairs as scored
-        inner join match_persons as lefts on scored.left_record = lefts.record
-        inner join match_persons as rights on scored.right_record = rights.record
-        left join {STATE}.id_map_current as left_ids
-            on
-                lefts.system = left_ids.system
-                and lefts.entity = left_ids.entity
-                and lefts.record_key = left_ids.record_key
-        left join {STATE}.id_map_current as right_ids
-            on
-                rights.system = right_ids.system
-                and rights.entity = right_ids.entity
-                and rights.record_key = right_ids.record_key
-        where
-            left_ids.unified_user_id is null
-            or right_ids.unified_user_id is null
-            or left_ids.unified_user_id <> right_ids.unified_user_id
-    ),
 
     shown as (
         select
@@ -159,18 +143,18 @@ _SCORED: Final = f"""
     ),
 
     sharing as (
-        select distinct unlike.left_record, unlike.right_record
-        from unlike
-        inner join shown as lefts on unlike.left_record = lefts.record
+        select distinct scored.left_record, scored.right_record
+        from scored_pairs as scored
+        inner join shown as lefts on scored.left_record = lefts.record
         inner join shown as rights
             on
-                unlike.right_record = rights.record
+                scored.right_record = rights.record
                 and lefts.identifier_type = rights.identifier_type
                 and lefts.value_hash = rights.value_hash
                 and lefts.key_version = rights.key_version
     )
 
-    select * from unlike
+    select * from scored_pairs
     anti join sharing using (left_record, right_record)
 """
 
@@ -200,7 +184,7 @@ _TAKE_IN: Final = """
         if(
             scored.is_contradicted
             or (
-                lefts.born_on is distinct from rights.born_on
+                not coalesce(lefts.born_on = rights.born_on, false)
                 and lower(lefts.full_name) in (from common)
             ),
             'doubtful', 'waiting'
@@ -268,14 +252,29 @@ def record(con: duckdb.DuckDBPyConnection, run: Run, matched: Matched) -> None:
     con.execute(
         f"""
         create or replace table {BUILD}.match_review as
-        select pairs.* exclude (left_record, right_record, decision),
-            decided.decision,
-        from match_pairs as pairs
-        left join {STATE}.match_review as decided
-            using (
-                left_system, left_entity, left_record_key,
-                right_system, right_entity, right_record_key
-            )
+        with
+
+        decided as (
+            select * from {STATE}.match_review where decision is not null
+        ),
+
+        final as (
+            select
+                pairs.* exclude (left_record, right_record)
+                replace (
+                    decided.decision as decision,
+                    decided.decided_by as decided_by,
+                    decided.decided_on as decided_on,
+                    decided.applies_from as applies_from
+                ),
+            from match_pairs as pairs
+            left join decided using ({_KEYS})
+            union all by name
+            select * from decided
+            anti join match_pairs using ({_KEYS})
+        )
+
+        select * from final
         order by all
         """
     )

@@ -403,6 +403,19 @@ def test_a_day_again_gives_the_same_and_a_day_without_news_compares_nothing(
     assert (first.compared, again.compared, next_day.compared) == (240, 240, 0)
 
 
+def test_what_came_before_there_was_enough_to_learn_from_is_compared_later() -> None:
+    few = people()[:60]
+    home = Tenant(few)
+    assert home.live(0).compared == 0
+    assert home.rows("from models.registry") == []
+    home.tell(people()[60:], day=1)
+
+    matched = home.live(1)
+
+    assert matched.compared == 240
+    assert home.are_one("crm/customers/k0002", "store/buyers/k0002")
+
+
 def test_a_new_record_is_compared_with_all_that_are_known(tenant: Tenant) -> None:
     tenant.live(0)
     twin = next(r for r in people() if r["record"] == "crm/customers/k0001")

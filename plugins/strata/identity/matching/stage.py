@@ -136,7 +136,6 @@ _SCORED: Final = """
     shown as (
         select
             concat_ws('/', system, entity, record_key) as record,
-            identifier_type,
             value_hash,
             key_version,
         from staging.identifiers
@@ -149,7 +148,6 @@ _SCORED: Final = """
         inner join shown as rights
             on
                 scored.right_record = rights.record
-                and lefts.identifier_type = rights.identifier_type
                 and lefts.value_hash = rights.value_hash
                 and lefts.key_version = rights.key_version
     )
@@ -326,33 +324,36 @@ def _has_names(con: duckdb.DuckDBPyConnection) -> bool:
 
 
 def _compare(con: duckdb.DuckDBPyConnection, run: Run, config: MatchingConfig) -> int:
-    """Score what is new against all; the number of new and changed records."""
-    row = con.execute(
-        "select count(*) filter (where is_new), count(*) from match_persons"
-    ).fetchone()
+    """Score what is new against all; the number of new and changed records.
+
+    With a new model all records are new; without any they stay so.
+    """
+    model = active_model(con, run.days[0], config.training.generation)
+    if model is None:
+        con.execute("update match_persons set is_new = true")
+    row = con.execute("select count(*) from match_persons where is_new").fetchone()
     assert row is not None
-    new, everyone = row
-    if not new or everyone < config.training.least_records:
-        return int(new)
+    if not row[0]:
+        return 0
+    persons = con.execute("from match_persons order by record").to_arrow_table()
+    model = model or _train(con, run, config, persons)
+    if model is None:
+        con.execute("delete from match_persons")
+        return 0
     con.execute(
         "delete from match_pairs using match_persons as persons"
         " where is_new and decision is null"
         " and persons.record in (left_record, right_record)"
     )
-    persons = con.execute("from match_persons order by record").to_arrow_table()
-    model = active_model(con, run.days[0], config.training.generation)
-    model = model or _train(con, run, config, persons)
-    if model is None:
-        return int(new)
     with duckdb.connect() as own:
         prepare(own, persons)
         fresh = persons.filter(persons["is_new"]).select(["record"])
         own.register("fresh", fresh)
         if not find_pairs(own, config.largest_block, of="fresh"):
-            return int(new)
+            return int(row[0])
         scored = weights(own, model, "pairs")
     _take_in(con, run, config, model, scored)
-    return int(new)
+    return int(row[0])
 
 
 def _train(

@@ -228,35 +228,41 @@ _LINKS = """
             on later.value_no = earlier.value_no and later.period = earlier.period + 1
     ),
 
-    -- Records that something outside tells to be one person's.
+    -- Records that something outside tells to be one person's. One side at a time: by
+    -- itself DuckDB pairs all that stand for records before it looks at the matches.
+    left_matched as materialized (
+        select
+            matches.*,
+            uses.node_no as left_no,
+        from {matches} as matches
+        inner join identity_uses as uses
+            on
+                matches.left_system = uses.system
+                and matches.left_entity = uses.entity
+                and matches.left_record_key = uses.record_key
+        where uses.use_no = uses.stands_no and matches.first_seen_at < $until
+    ),
+
     matched as (
         select
             matches.rule,
-            rights.use_no,
-            lefts.node_no as left_no,
-            rights.node_no as right_no,
+            uses.use_no,
+            matches.left_no,
+            uses.node_no as right_no,
             matches.strength,
             false as is_use,
             false as is_merged,
             false as is_role,
             matches.first_seen_at,
             matches.first_seen_at as last_seen_at,
-            concat_ws('/', lefts.system, lefts.entity, lefts.record_key)
-                as matched_with,
-        from {matches} as matches
-        inner join identity_uses as lefts
+            concat_ws('/', left_system, left_entity, left_record_key) as matched_with,
+        from left_matched as matches
+        inner join identity_uses as uses
             on
-                matches.left_system = lefts.system
-                and matches.left_entity = lefts.entity
-                and matches.left_record_key = lefts.record_key
-                and lefts.use_no = lefts.stands_no
-        inner join identity_uses as rights
-            on
-                matches.right_system = rights.system
-                and matches.right_entity = rights.entity
-                and matches.right_record_key = rights.record_key
-                and rights.use_no = rights.stands_no
-        where matches.first_seen_at < $until and lefts.node_no <> rights.node_no
+                matches.right_system = uses.system
+                and matches.right_entity = uses.entity
+                and matches.right_record_key = uses.record_key
+        where uses.use_no = uses.stands_no and matches.left_no <> uses.node_no
     ),
 
     links as (

@@ -273,6 +273,19 @@ def test_links_may_be_a_file_or_a_view(session: DuckSession, tmp_path: Path) -> 
             assert parts(session, "solved") == SHAPES["bridge"][1]
 
 
+def test_a_view_may_give_its_rows_in_another_order_each_time(
+    session: DuckSession,
+) -> None:
+    links = [(f"n{n}", f"n{n + n % 10}") for n in range(300)]
+    given_links(session, links)
+    session.con.execute(
+        "create or replace temp view shuffled as from links order by random()"
+    )
+    UnionFind(session).solve("shuffled", "solved")
+
+    assert parts(session, "solved") == by_search(links)
+
+
 def test_components_are_numbered_by_their_smallest_node() -> None:
     assert components([5, 1], [2, 3], 6).tolist() == [0, 1, 2, 1, 3, 2]
     assert components([], [], 0).tolist() == []

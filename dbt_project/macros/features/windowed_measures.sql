@@ -12,6 +12,19 @@
     {{ columns | join(",\n        ") }}
 {%- endmacro %}
 
+{% macro has_measures(family, more=[]) -%}
+    {#-
+        Whether a day has something of the family's columns, or of `more`: to leave out
+        the others, most of all days, changes no sum.
+    -#}
+    {%- set columns = feature_settings().measures
+        | selectattr("family", "equalto", family)
+        | map(attribute="column") | unique | list -%}
+    {%- for column in columns + more -%}
+    coalesce({{ column }}, 0) <> 0{{ "\n        or " if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
 {% macro windowed_measures(family, days, aggregates=["sum", "days"]) -%}
     {#-
         The features as columns of a group by user and ds. The relation `days` has the

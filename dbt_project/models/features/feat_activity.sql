@@ -23,6 +23,8 @@ days as (
         days_ago,
         {{ measured_columns("activity") }}
     from {{ ref("int_user_days_summed") }}
+    where
+        {{ has_measures("activity") }}
 
 ),
 

@@ -27,6 +27,14 @@ days as (
         margin_amount,
         {{ measured_columns("consumption") }}
     from {{ ref("int_user_days_summed") }}
+    where
+        {{ has_measures("consumption", [
+            "gross_amount",
+            "discount_amount",
+            "refund_amount",
+            "costed_net_amount",
+            "margin_amount",
+        ]) }}
 
 ),
 

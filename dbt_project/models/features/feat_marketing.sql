@@ -22,6 +22,8 @@ days as (
         days_ago,
         {{ measured_columns("marketing") }}
     from {{ ref("int_user_days_summed") }}
+    where
+        {{ has_measures("marketing") }}
 
 ),
 

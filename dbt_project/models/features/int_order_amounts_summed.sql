@@ -24,13 +24,8 @@ final as (
     select
         order_id,
         known_at,
-        sum(net_amount + discount_amount + refund_amount) as gross_amount,
-        sum(discount_amount) as discount_amount,
-        sum(refund_amount) as refund_amount,
-        sum(net_amount) as net_amount,
+        {{ summed_line_amounts() }},
         sum(margin_amount) as margin_amount,
-        sum(quantity) as units,
-        count(*) as line_count,
         count(margin_amount) as costed_line_count,
         {{ count_where("is_return") }} as returned_line_count
     from order_lines

@@ -3,27 +3,7 @@
 -- of that day: whose it is, and for an invitation who was invited.
 with
 
-newest as (
-
-    select
-        ds,
-        timezone
-    from {{ source("ops", "run_dates") }}
-    where ds = {{ newest_day() }}
-
-),
-
-records as (
-
-    select
-        system,
-        entity,
-        record_key,
-        unified_user_id
-    from {{ ref("int_records_resolved") }}
-    where ds = {{ newest_day() }} and unified_user_id is not null
-
-),
+{{ newest_day_ctes() }},
 
 loyalty as (
 

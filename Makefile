@@ -78,7 +78,8 @@ features: $(STAMP) ## write what config/features.yml says into the dbt project
 	@$(BIN)/python -m strata.features
 
 bench: $(STAMP_DEV) ## the benchmarks, small
-	@for b in benchmarks/*.py; do $(BIN)/python $$b --quick || exit 1; done
+	@missed=0; for b in benchmarks/*.py; do \
+	  $(BIN)/python $$b --quick || missed=1; done; exit $$missed
 
 lock: ## resolve the locks anew
 	@cd requirements && ./lock

@@ -178,6 +178,10 @@ select
     4.2::double as fixed_seconds, 812::double as peak_mb, null::varchar as paths
 from days;
 
+create table audit.stale_days (
+    ds date, because_of_run_id varchar, _marked_at timestamp
+);
+
 create table audit.publications as
 select
     stage, date '2026-10-31' as ds, '2026-10-31.1' as run_id,

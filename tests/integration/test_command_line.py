@@ -14,10 +14,7 @@ from strata.tenant import Tenant
 
 from tests.integration.world import (
     FIRST,
-    contents,
     make,
-    run_day,
-    run_range,
     small_project,
 )
 
@@ -87,16 +84,6 @@ def test_what_was_not_met_is_told_line_by_line(terminal: Terminal) -> None:
         assert f"{one['verdict']} {one['table']}: {one['observed']}" in told
     results = terminal("gate", "results")
     assert "Every check of the last run passed." in results or "ingest " in results
-
-
-def test_airflow_gives_the_tables_that_the_functions_give(
-    terminal: Terminal, tmp_path: Path
-) -> None:
-    other = Tenant("sample", root=terminal.root, state=tmp_path / "state")
-    run_range(other, DAY - timedelta(days=1), DAY)
-    run_day(other, DAY + timedelta(days=1))
-
-    assert contents(other) == contents(terminal.tenant)
 
 
 def test_the_report_as_json_has_the_agreed_form(terminal: Terminal) -> None:
@@ -216,7 +203,7 @@ def test_errors_say_what_is_wrong_and_what_to_do(
 def test_a_broken_source_stops_the_command_with_its_reason(
     terminal: Terminal, tmp_path: Path
 ) -> None:
-    """A contract that says stop: exit 1, the file named, and the day can be rerun."""
+    """A contract that says stop: exit 1, and the file named."""
     other = Terminal(tmp_path)
     shutil.copytree(terminal.state, other.state, symlinks=True)
     path = other.root / "config" / "sources.yml"
@@ -237,8 +224,6 @@ def test_a_broken_source_stops_the_command_with_its_reason(
     assert "store/orders/2026-01-01-again.csv" in told.replace("\n", "")
     assert "ends within line 2" in " ".join(told.split())
     assert "half a line" not in told
-    bad.unlink()
-    assert "Finished" in make(other.root, other.state, "run", f"DS={day}").stdout
 
 
 def test_every_command_has_help(terminal: Terminal) -> None:

@@ -465,7 +465,7 @@ SCENARIOS = {
             "crm/customers/C1": {"crm/customers/C1", "pos/receipts/R1"},
             "crm/customers/C2": {"crm/customers/C2", "pos/receipts/R2"},
         },
-        rejected={"max_values:crm_id": 1},
+        rejected={"window:phone": 1},
         days=(10, 205),
     ),
     "silence: a number that nobody else took is still the same user's": Scenario(

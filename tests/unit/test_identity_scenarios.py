@@ -262,7 +262,18 @@ SCENARIOS = {
         ),
         {C1: {C1, R1}, C2: {C2, R2}},
         days=(10, 205),
-        rejected={"max_values:crm_id": 1},
+        rejected={"window:phone": 1},
+    ),
+    "recycled phone number: another mailbox is another owner": Scenario(
+        (
+            seen(B1, 0, phone=P1, email="a@x.cn"),
+            seen(R1, 5, phone=P1),
+            seen(B2, 200, phone=P1, email="b@x.cn"),
+            seen(R2, 205, phone=P1),
+        ),
+        {B1: {B1, R1}, B2: {B2, R2}},
+        days=(5, 205),
+        rejected={"window:phone": 1},
     ),
     "silence: a number that nobody took is still the same one's": Scenario(
         (seen(C1, 0, phone=P1, last=10), seen(R1, 300, phone=P1)),

@@ -33,8 +33,9 @@ def weigh(graph: Graph, links: Ints) -> Verdicts:
     Else a link is rejected where the user it would make has too many values of a kind
     (``max_values``), where its kind may not merge users and both ends belong to one
     (``merges``), where a value was shown in a role that need not be the person's own
-    and the user has one that is (``values_of``), or where a value is met again after its window with somebody who is
-    known and was nobody who is known before it (``window``).
+    and the user has one that is (``values_of``), or where a value is met again after
+    its window with somebody who is known, and nobody is known before it or somebody
+    who is told apart (``window``).
     """
     scale = _Scale(graph, links)
     rejected: dict[int, str] = {}
@@ -183,11 +184,12 @@ class _Scale:
         """Join two periods of a value, or say why its first users were others.
 
         Who is known before a silence is taken to go on after it. Who is known only
-        after it may have got the value from those before.
+        after it, or differs in what tells people apart, may have got the value from
+        those before.
         """
-        if self._shown.get(self._root(later)) and not self._shown.get(
-            self._root(earlier)
-        ):
+        before, after = self._root(earlier), self._root(later)
+        is_new = self._shown.get(after) and not self._shown.get(before)
+        if is_new or self._are_told_apart({before, after}):
             return f"window:{self.name(later)}"
         return self.join(earlier, later, is_use=False)
 

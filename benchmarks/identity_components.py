@@ -175,7 +175,7 @@ def write_chain(folder: Path, nodes: int) -> None:
 def in_a_process(method: str, folder: str) -> Figures:
     """Measure a method by itself, so that its peak is its own."""
     done = subprocess.run(
-        [sys.executable, __file__, "--measure", method, folder],
+        [sys.executable, sys.argv[0], "--measure", method, folder],
         stdout=subprocess.PIPE,
         text=True,
         check=True,

@@ -17,14 +17,20 @@ import json
 import os
 import platform
 import resource
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 import duckdb
-from identity_components import NAMED, THREADS, Figures, at_most, write_links
+from identity_components import (
+    NAMED,
+    THREADS,
+    Figures,
+    at_most,
+    in_a_process,
+    write_links,
+)
 from strata.identity.engines import DuckSession
 from strata.identity.extension import apply_extension, extend
 from strata.identity.fingerprints import table_fingerprint
@@ -117,19 +123,6 @@ def prepared(place: Path, scale: float, new: int) -> int:
             """
         )
     return known
-
-
-def in_a_process(method: str, place: str) -> Figures:
-    """Measure by itself, so that the peak is its own."""
-    done = subprocess.run(
-        [sys.executable, __file__, "--measure", method, place],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    figures: Figures = json.loads(done.stdout.splitlines()[-1])
-    print(f"{method}: {figures}", flush=True)
-    return figures
 
 
 def extended(place: Path) -> Figures:

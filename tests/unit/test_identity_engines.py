@@ -278,6 +278,7 @@ def test_a_view_may_give_its_rows_in_another_order_each_time(
 ) -> None:
     links = [(f"n{n}", f"n{n + n % 10}") for n in range(300)]
     given_links(session, links)
+    session.con.execute("select setseed(0.5)")
     session.con.execute(
         "create or replace temp view shuffled as from links order by random()"
     )

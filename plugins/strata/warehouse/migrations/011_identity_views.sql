@@ -291,26 +291,40 @@ crm as (
     from ops.run_dates
 ),
 
+-- One row an id, since a join on either of two columns would try every pair.
+involved as (
+    select ds, old_id, new_id, cause, old_id as unified_user_id
+    from moves
+    where old_id is not null
+    union all
+    select ds, old_id, new_id, cause, new_id as unified_user_id
+    from moves
+),
+
+crm_map as (
+    select id_map.*
+    from identity.id_map as id_map
+    inner join crm on crm.crm_system = id_map.system and crm.crm_entity = id_map.entity
+    where id_map.unified_user_id is not null
+),
+
 crm_records as (
     select
-        moves.ds,
-        moves.old_id,
-        moves.new_id,
-        moves.cause,
+        involved.ds,
+        involved.old_id,
+        involved.new_id,
+        involved.cause,
         count(distinct records.record_key) as crm_records,
         count(distinct sent.record_key) as crm_records_changed
-    from moves
-    cross join crm
-    inner join identity.id_map as records
+    from involved
+    inner join crm_map as records
         on
-            crm.crm_system = records.system
-            and crm.crm_entity = records.entity
-            and records.unified_user_id in (moves.old_id, moves.new_id)
-            and records.recorded_from <= moves.ds
-            and (records.recorded_to is null or records.recorded_to > moves.ds)
-            and records.effective_from <= moves.ds
-            and (records.effective_to is null or records.effective_to > moves.ds)
-    left join sent on moves.ds = sent.ds and records.record_key = sent.record_key
+            involved.unified_user_id = records.unified_user_id
+            and records.recorded_from <= involved.ds
+            and (records.recorded_to is null or records.recorded_to > involved.ds)
+            and records.effective_from <= involved.ds
+            and (records.effective_to is null or records.effective_to > involved.ds)
+    left join sent on involved.ds = sent.ds and records.record_key = sent.record_key
     group by all
 )
 

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.progress import TimeElapsedColumn as Elapsed
 
 from strata.cli.audit import audit_app
+from strata.cli.features import features_app
 from strata.cli.identity import identity_app
 from strata.cli.loads import gate_drop, gate_held, gate_take
 from strata.cli.terminal import (
@@ -46,6 +47,7 @@ app.add_typer(identity_app, name="identity")
 app.add_typer(gate_app, name="gate")
 app.add_typer(audit_app, name="audit")
 app.add_typer(sample_app, name="sample")
+app.add_typer(features_app, name="features")
 
 Day = Annotated[str | None, typer.Option("--ds", help="The day, YYYY-MM-DD.")]
 _STEPS = 20

@@ -620,6 +620,26 @@ def test_results_are_written_even_where_the_gate_stops(bench: Bench) -> None:
     assert result.suite_version == outcome.results[1].suite_version
 
 
+@pytest.mark.parametrize(
+    ("key", "is_told"), [(["openid"], False), (["_file", "_row"], True)]
+)
+def test_a_key_that_a_source_made_stays_in_the_warehouse(
+    bench: Bench, key: list[str], is_told: bool
+) -> None:
+    bench.table("build_staging.orders", f"select '{CANARY}' as openid, * from (select"
+                " 'part-0' as _file, 7 as _row, 1 as id)")  # fmt: skip
+    outcome = bench.check(where("t.id < 5"), key=key)
+    record(bench.con, outcome)
+    build_data_docs(bench.run())
+    with pytest.raises(GateFailed) as caught:
+        outcome.raise_if_stopped()
+    files = [p for p in (bench.folder / "home").rglob("*") if p.is_file()]
+    told = " ".join([str(caught.value), *(p.read_text() for p in files)])
+    kept = bench.con.execute("select sample_keys from audit.gate_results").fetchall()
+    assert (CANARY in str(kept), "part-0" in str(kept)) == (not is_told, is_told)
+    assert (CANARY in told, "part-0" in told) == (False, is_told)
+
+
 def test_laws_checked_elsewhere_count_like_any_other_result(bench: Bench) -> None:
     bench.table("build_staging.orders", ORDERS)
     outcome = bench.check(where("t.id > 5"))

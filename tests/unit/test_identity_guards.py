@@ -64,6 +64,7 @@ def test_a_hub_among_new_records_is_blamed_and_a_busy_phone_is_not() -> None:
     worst = words.split("To blame: ")[1].split("; ")[0]
     assert worst.startswith("app_user_id ")
     assert f"without it {USERS - 1} fewer" in worst
+    assert f"; shown by {USERS} pos/receipts)" in words
     assert "phone" not in words and "HUB" not in words
 
 

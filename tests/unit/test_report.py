@@ -401,8 +401,10 @@ def test_a_check_tells_once_what_it_found(con, home):
         "identity",
         "warned",
         why="third",
-        sample_keys='["k1", {"order": "k2", "line": 3}, "k3", "k4", "k5"]',
+        sample_keys='[{"_file": "k1"}, {"_file": "k2", "_row": 3}, {"_file": "k3"},'
+        ' {"_file": "k4"}, {"_file": "k5"}]',
     )
+    check(con, "features", "warned", why="fourth", sample_keys='[{"openid": "o8Xk"}]')
 
     shown = page(con, home)
 
@@ -413,8 +415,9 @@ def test_a_check_tells_once_what_it_found(con, home):
         "warned staging orders expect_column_values_to_not_be_null"
         " allowed: 8 to 14 14.5 – second",
         "warned identity orders expect_column_values_to_not_be_null"
-        " – k1 order=k2, line=3 k3 and 2 more third",
+        " – _file=k1 _file=k2, _row=3 _file=k3 and 2 more third",
     ]
+    assert "o8Xk" not in shown
 
 
 def test_everything_from_a_table_is_escaped(con, home):
@@ -433,7 +436,7 @@ def test_everything_from_a_table_is_escaped(con, home):
             threshold=planted,
             why=planted,
             owner=planted,
-            sample_keys=json.dumps([planted, {planted: planted}]),
+            sample_keys=json.dumps([{"_file": planted}]),
             suite_version=planted,
         )
     put_in_tiers(con, TODAY, {"a": "mid", "b": planted})

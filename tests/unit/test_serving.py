@@ -178,6 +178,14 @@ def test_a_missing_table_and_an_older_day_publish_nothing(
     assert not (tmp_path / "serving").exists()
 
 
+def test_gate_results_are_published_without_the_keys_of_failing_rows(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    con.execute("create schema if not exists audit")
+    found = {t.full_name: t.left_out for t in public_tables(con, {})}
+    assert found["audit.gate_results"] == {"sample_keys"}
+
+
 def test_the_public_tables_are_marts_and_a_named_few(
     con: duckdb.DuckDBPyConnection,
 ) -> None:

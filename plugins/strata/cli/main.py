@@ -242,6 +242,9 @@ def gate_results(
     world: World = None,
     stage: Annotated[str | None, typer.Option(help="One stage only.")] = None,
     all_: Annotated[bool, typer.Option("--all", help="Passed ones too.")] = False,
+    keys: Annotated[
+        bool, typer.Option("--keys", help="Keys of failing rows; some are personal.")
+    ] = False,
 ) -> None:
     """The verdicts of the last run's gates."""
     with (
@@ -249,17 +252,18 @@ def gate_results(
         tenant_that_ran(world).warehouse.connection("read gate results") as con,
     ):
         rows = con.execute(
-            "select stage, verdict, table_name, expectation, observed, threshold, owner"
+            "select stage, verdict, table_name, expectation, observed, threshold, owner,"
+            " if(?, sample_keys, null)"
             " from audit.gate_results where run_id = (select run_id from audit.runs"
             " order by _started_at desc limit 1)"
             " and stage = coalesce(?, stage) and (? or verdict <> 'passed')"
             " order by all",
-            [stage, all_],
+            [keys, stage, all_],
         ).fetchall()
-        for at, verdict, table, rule, observed, threshold, owner in rows:
+        for at, verdict, table, rule, observed, threshold, owner, failing in rows:
             console.print(
                 f"{at} {verdict}: {table}: {rule}: {observed} (allowed: {threshold}; "
-                f"owner: {owner})",
+                f"owner: {owner})" + (f"\n  {failing}" if failing else ""),
                 markup=False,
                 highlight=False,
                 soft_wrap=True,

@@ -27,18 +27,19 @@ class Culprit(NamedTuple):
     """An identifier value without which fewer users would merge.
 
     ``key`` is the beginning of its keyed hash; ``merged`` how many users fewer it
-    would be; ``records`` some of the records that show it.
+    would be; ``shown_by`` how many records of which entities show it. Which these are
+    is not told: the key of a record may be an identifier of a person.
     """
 
     identifier_type: str
     key: str
     merged: int
-    records: tuple[str, ...]
+    shown_by: tuple[str, ...]
 
     def __str__(self) -> str:
         return (
             f"{self.identifier_type} {self.key} (without it {self.merged} fewer; "
-            f"shown by {', '.join(self.records)})"
+            f"shown by {', '.join(self.shown_by)})"
         )
 
 
@@ -80,7 +81,9 @@ _SHOWN = f"""
     select
         identifiers.identifier_type,
         identifiers.value_hash,
-        concat_ws('/', system, entity, record_key) as record,
+        system,
+        entity,
+        record_key,
         before.unified_user_id is not null as was_user,
         dense_rank() over (order by value_hash) - 1 as value_no,
         dense_rank() over (
@@ -135,10 +138,12 @@ def _groups(members: Ints, values: Ints, users: Ints) -> int:
 
 def _named(con: duckdb.DuckDBPyConnection, value_no: int, merged: int) -> Culprit:
     rows = con.execute(
-        "select distinct identifier_type, value_hash, record from guard_shown"
-        f" where value_no = ? order by all limit {_BLAMED}",
+        "select identifier_type, value_hash, concat_ws('/', system, entity) as shown_in,"
+        " count(distinct record_key) as records"
+        " from guard_shown where value_no = ? group by all"
+        " order by records desc, shown_in, identifier_type",
         [value_no],
     ).fetchall()
-    kind, value_hash, _ = rows[0]
-    records = tuple(record for _, _, record in rows)
-    return Culprit(kind, masked(value_hash), merged, records)
+    kind, value_hash, _, _ = rows[0]
+    shown_by = tuple(f"{records} {name}" for _, _, name, records in rows[:_BLAMED])
+    return Culprit(kind, masked(value_hash), merged, shown_by)

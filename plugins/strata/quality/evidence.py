@@ -4,7 +4,7 @@ A bundle is one canonical JSON file in the run's report folder. It holds the row
 audit that the run wrote and the SHA-256 of every file that they stand on, and it names
 the SHA-256 of the bundle before it: whoever changes one has to change all that follow,
 and the hash that an auditor wrote down. It holds no PII: gate results are words about
-rows and keys of them, and of an error only the hash.
+rows, and of their keys and of an error only the hash.
 """
 
 import hashlib
@@ -29,7 +29,8 @@ TABLES: Mapping[str, str] = {
     "audit.runs": "run_id, ds, world, attempt, since, previous_run_id, status,"
     " is_newest, manifest_hash, config_hash, code_version, failed_stage,"
     " sha256(error) as error_sha256, sync_summary, external_id, _started_at, _ended_at",
-    "audit.gate_results": "*",
+    "audit.gate_results": "* exclude (sample_keys),"
+    " sha256(sample_keys) as sample_keys_sha256",
     "audit.stage_counts": "*",
     "audit.publications": "*",
 }

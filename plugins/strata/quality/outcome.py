@@ -12,13 +12,20 @@ from strata.run import Run
 
 Verdict = Literal["passed", "warned", "failed", "quarantined", "errored"]
 STOPPING: tuple[Verdict, ...] = ("failed", "errored")
+OPEN = frozenset(
+    {"_load_id", "_file", "_row", "unified_user_id", "edge_id", "ds", "activity_on"}
+    | {"channel_group", "rank", "score_name", "model", "version", "name", "guard"}
+)
+"""Columns of keys that Strata made itself: a place in a file, an id, a name of ours. A
+key that a source made may be an identifier, such as a cookie or an openid."""
 
 
 @dataclass(frozen=True)
 class GateResult:
     """One expectation of one run: a row of ``audit.gate_results``.
 
-    ``sample_keys``: a JSON list of failing rows by key, at most 20. Nothing here is a
+    ``sample_keys``: a JSON list of failing rows by key, at most 20; a key may be that
+    of a person, so only ``open_keys`` of it leave the warehouse. Nothing else here is a
     value of a row. ``waiver_id``: the waiver under which it warns instead of failing.
     """
 
@@ -51,6 +58,13 @@ class GateResult:
             f"{self.verdict}: {self.table_name}: {self.expectation}: {self.observed} "
             f"(allowed: {self.threshold}; owner: {self.owner})"
         )
+
+
+def open_keys(sample_keys: str | None) -> str | None:
+    """``sample_keys`` as they may leave the warehouse: whole, or not at all."""
+    found = json.loads(sample_keys) if sample_keys else []
+    is_open = all(isinstance(key, dict) and key.keys() <= OPEN for key in found)
+    return sample_keys if is_open else None
 
 
 @dataclass(frozen=True)
@@ -114,9 +128,9 @@ class GateFailed(RuntimeError):  # noqa: N818 - it says what happened
         faults = [r.told for r in outcome.results if r.verdict in STOPPING]
         super().__init__(
             f"the gate of stage {stage} stops run {run.run_id} (ds {run.ds}): "
-            f"{len(faults)} of {len(outcome.results)} expectations stop it; failing rows "
-            f"by key are in {gate_file(run, stage).relative_to(run.home)} and in "
-            "audit.gate_results\n" + "\n".join(f"  {fault}" for fault in faults)
+            f"{len(faults)} of {len(outcome.results)} expectations stop it; details are "
+            f"in {gate_file(run, stage).relative_to(run.home)}, failing rows by key in "
+            "strata gate results --keys\n" + "\n".join(f"  {fault}" for fault in faults)
         )
 
 
@@ -139,7 +153,10 @@ def write_results(outcome: GateOutcome) -> None:
         "stops": outcome.stops,
         "counts": outcome.counts,
         "quarantined_rows": outcome.quarantined_rows,
-        "results": [asdict(result) for result in outcome.results],
+        "results": [
+            asdict(replace(result, sample_keys=open_keys(result.sample_keys)))
+            for result in outcome.results
+        ],
     }
     write_json(gate_file(outcome.run, outcome.stage), content)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING
 
+from strata.quality.outcome import open_keys
 from strata.report.people import HISTORY_DAYS, People, read_people
 from strata.report.reading import Reader, Row
 from strata.report.summarising import feature_nulls, score_nulls
@@ -21,7 +22,7 @@ _WORST_FIRST = ("errored", "failed", "quarantined", "warned", "passed")
 
 @dataclass(frozen=True)
 class Check:
-    """One expectation as the gate found it. ``sample_keys`` are row keys, never PII."""
+    """One expectation as the gate found it. ``sample_keys`` are open keys."""
 
     stage: str
     table: str
@@ -179,7 +180,7 @@ def _check(row: Row) -> Check:
         threshold=_text(row["threshold"]),
         unexpected=row["unexpected_count"],
         checked=row["checked_rows"],
-        sample_keys=_keys(row["sample_keys"]),
+        sample_keys=_keys(open_keys(row["sample_keys"])),
         owner=row["owner"],
         why=row["why"],
         suite_version=row["suite_version"],

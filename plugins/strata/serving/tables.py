@@ -33,8 +33,12 @@ SNAPSHOTS = ("features.feat_users", "segments.reasons", "segments.scores")
 """Public tables of many days, published also as ``<name>_current``: the newest day, at
 whose ids everything stands today."""
 
-LEFT_OUT = {"audit.waivers": frozenset({"granted_by"})}
-"""Columns that are not copied: names of people who work with Strata."""
+LEFT_OUT = {
+    "audit.gate_results": frozenset({"sample_keys"}),
+    "audit.waivers": frozenset({"granted_by"}),
+}
+"""Columns that are not copied: keys of rows, some of which are identifiers of people,
+and names of people who work with Strata."""
 
 PII_ZONE = frozenset({"raw", "staging", "pii", "quarantine"})
 """Schemas from which nothing is ever published."""

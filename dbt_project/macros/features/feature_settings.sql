@@ -68,6 +68,14 @@
         {"name": "message_read_count_90d", "family": "marketing", "column": "message_read_count", "aggregate": "sum", "window_days": 90},
         {"name": "coupon_use_count_90d", "family": "marketing", "column": "coupon_use_count", "aggregate": "sum", "window_days": 90},
     ],
+    "families": [
+        "profile",
+        "activity",
+        "consumption",
+        "social",
+        "preference",
+        "marketing",
+    ],
     "catalogue": [
         {"name": "consent_profiling", "family": "profile", "description": "Whether the user's newest decision lets the company profile them.", "data_type": "boolean", "unit": none, "window_days": none, "source_models": "staging.consents", "pii_class": "behavioural", "null_meaning": "never null; without a decision the tenant's default holds", "owner": "customer analytics"},
         {"name": "consent_marketing", "family": "profile", "description": "Whether the user's newest decision lets the company write to them.", "data_type": "boolean", "unit": none, "window_days": none, "source_models": "staging.consents", "pii_class": "behavioural", "null_meaning": "never null; without a decision the tenant's default holds", "owner": "customer analytics"},

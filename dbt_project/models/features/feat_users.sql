@@ -1,96 +1,29 @@
 -- Grain: ds, unified_user_id.
--- The snapshot of a user that scores, tiers and analysts read: every family side by
--- side, each feature in the type that config/features.yml promises.
+-- The snapshot of a user that scores, tiers and analysts read: every family of
+-- config/features.yml side by side, from the model feat_<family>, each feature in the
+-- type that is promised there.
 with
 
-profile as (
+users as (
 
     select
         ds,
-        unified_user_id,
-        {{ feature_columns("profile") }}
-    from {{ ref("feat_profile") }}
+        unified_user_id
+    from {{ ref("int_users_enumerated") }}
 
 ),
 
-activity as (
-
-    select
-        ds,
-        unified_user_id,
-        {{ feature_columns("activity") }}
-    from {{ ref("feat_activity") }}
-
-),
-
-consumption as (
-
-    select
-        ds,
-        unified_user_id,
-        {{ feature_columns("consumption") }}
-    from {{ ref("feat_consumption") }}
-
-),
-
-social as (
-
-    select
-        ds,
-        unified_user_id,
-        {{ feature_columns("social") }}
-    from {{ ref("feat_social") }}
-
-),
-
-preference as (
-
-    select
-        ds,
-        unified_user_id,
-        {{ feature_columns("preference") }}
-    from {{ ref("feat_preference") }}
-
-),
-
-marketing as (
-
-    select
-        ds,
-        unified_user_id,
-        {{ feature_columns("marketing") }}
-    from {{ ref("feat_marketing") }}
-
-),
+{{ family_ctes() }},
 
 final as (
 
     select
-        profile.unified_user_id,
-        profile.ds,
+        users.unified_user_id,
+        users.ds,
         {{ all_feature_columns() }},
         {{ run_id() }} as _run_id
-    from profile
-    inner join activity
-        on
-            profile.ds = activity.ds
-            and profile.unified_user_id = activity.unified_user_id
-    inner join consumption
-        on
-            profile.ds = consumption.ds
-            and profile.unified_user_id = consumption.unified_user_id
-    inner join social
-        on
-            profile.ds = social.ds
-            and profile.unified_user_id = social.unified_user_id
-    inner join preference
-        on
-            profile.ds = preference.ds
-            and profile.unified_user_id = preference.unified_user_id
-    inner join marketing
-        on
-            profile.ds = marketing.ds
-            and profile.unified_user_id = marketing.unified_user_id
+    from users
+    {{ joined_families("users") }}
 
 )
 

@@ -1,13 +1,25 @@
 """``config/features.yml``: what is measured about a user, and in which words."""
 
 from collections import Counter
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Family = Literal[
-    "profile", "activity", "consumption", "social", "preference", "marketing"
+    "profile",
+    "activity",
+    "consumption",
+    "journey",
+    "social",
+    "private_domain",
+    "loyalty",
+    "service",
+    "sentiment",
+    "interest",
+    "preference",
+    "marketing",
 ]
+"""Families, in the order of their columns; each is a model ``feat_<family>``."""
 DataType = Literal["boolean", "integer", "double", "date", "string", "decimal(18,4)"]
 PiiClass = Literal["behavioural", "quasi_identifier"]
 
@@ -130,13 +142,18 @@ class FeaturesConfig(_Model):
     def catalogue(self) -> tuple[Feature, ...]:
         """Every feature, family by family, measures after the features of their own."""
         windowed = [f for measure in self.measures for f in measure.features()]
-        families: tuple[Family, ...] = Family.__args__  # type: ignore[attr-defined]
+        families: tuple[Family, ...] = get_args(Family)
         return tuple(
             feature
             for family in families
             for feature in (*self.features, *windowed)
             if feature.family == family
         )
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """The families that have a feature, in the order of their columns."""
+        return tuple(dict.fromkeys(feature.family for feature in self.catalogue))
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:

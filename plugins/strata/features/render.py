@@ -59,6 +59,7 @@ def _settings(config: FeaturesConfig) -> str:
             for measure in config.measures
             for window in measure.windows
         ],
+        "families": list(config.families),
         "catalogue": [
             _catalogue_row(feature, config.owner) for feature in config.catalogue
         ],

@@ -182,6 +182,7 @@ def serve(tenant: Tenant, run_id: str) -> None:
     A run older than the newest published day leaves the copy as it is.
     """
     from strata import transform
+    from strata.semantic import read_layer, views
     from strata.serving import public_tables, publish_copy
 
     with _timed(tenant, run_id, "publish") as run:
@@ -190,7 +191,8 @@ def serve(tenant: Tenant, run_id: str) -> None:
             described |= _comments(con)
             runs.close_run(con, run, "succeeded")
             if run.is_newest:
-                publish_copy(con, run, public_tables(con, described))
+                metrics = views(read_layer(tenant.root / "dbt_project"))
+                publish_copy(con, run, public_tables(con, described), metrics)
 
 
 def _comments(

@@ -16,6 +16,8 @@ from strata.config.loader import read_yaml
 from strata.config.playbooks import PlaybooksConfig
 from strata.config.sources import SourcesConfig
 from strata.config.tiers import LIFECYCLES, TIERS
+from strata.semantic import read_layer, views
+from strata.semantic.views import statements
 from strata.serving.tables import PUBLIC
 
 ROOT = Path(__file__).parents[2]
@@ -110,7 +112,10 @@ def warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
             schema = name.partition(".")[0]
             con.execute(f"create schema if not exists {schema}")
             listed = ", ".join(f'"{c}" {kind}' for c, kind in columns.items())
-            con.execute(f"create table if not exists {name} ({listed})")
+            if schema != "metrics":
+                con.execute(f"create table if not exists {name} ({listed})")
+        for view in views(read_layer(ROOT / "dbt_project")):
+            con.execute(next(iter(statements(view))))
         yield con
 
 

@@ -19,6 +19,7 @@ from strata.cli.audit import audit_app
 from strata.cli.features import features_app
 from strata.cli.identity import identity_app
 from strata.cli.loads import gate_drop, gate_held, gate_take
+from strata.cli.metrics import metrics_app
 from strata.cli.terminal import (
     Data,
     World,
@@ -48,6 +49,7 @@ app.add_typer(gate_app, name="gate")
 app.add_typer(audit_app, name="audit")
 app.add_typer(sample_app, name="sample")
 app.add_typer(features_app, name="features")
+app.add_typer(metrics_app, name="metrics")
 
 Day = Annotated[str | None, typer.Option("--ds", help="The day, YYYY-MM-DD.")]
 _STEPS = 20

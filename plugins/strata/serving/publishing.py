@@ -16,6 +16,8 @@ from pathlib import Path
 import duckdb
 
 from strata.run import Run
+from strata.semantic.layer import VIEWS
+from strata.semantic.views import View, statements
 from strata.serving.tables import PII_ZONE, PiiError, PublicTable
 
 DATABASE = "strata.duckdb"
@@ -48,9 +50,14 @@ class ServingPaths:
 
 
 def publish_copy(
-    con: duckdb.DuckDBPyConnection, run: Run, tables: Sequence[PublicTable]
+    con: duckdb.DuckDBPyConnection,
+    run: Run,
+    tables: Sequence[PublicTable],
+    metrics: Sequence[View] = (),
 ) -> ServingPaths:
     """Copy ``tables`` out of the warehouse and put the copy in the place of the last.
+
+    ``metrics`` become views over them, in the DuckDB file alone.
 
     Readers of the last copy keep it for as long as they hold it open; a process killed
     at any point leaves either copy whole. The copy before the new one is kept, older
@@ -73,6 +80,7 @@ def publish_copy(
     if unfinished.exists():
         shutil.rmtree(unfinished)
     rows = _build(con, unfinished, tables)
+    _add_views(unfinished / DATABASE, metrics)
     sha256 = {
         table.full_name: _seal(_parquet_file(unfinished, table)) for table in tables
     }
@@ -146,6 +154,19 @@ def _build(
     finally:
         con.execute(f"detach {_COPY}")
     return rows
+
+
+def _add_views(database: Path, metrics: Sequence[View]) -> None:
+    """In the file itself: views made from outside would name another catalogue."""
+    if not metrics:
+        return
+    with duckdb.connect(str(database), config={"threads": 1}) as copy:
+        copy.begin()
+        copy.execute(f"create schema {VIEWS}")
+        for view in metrics:
+            for statement in statements(view):
+                copy.execute(statement)
+        copy.commit()
 
 
 def _comments(copied: str, table: PublicTable, columns: Sequence[str]) -> Iterator[str]:

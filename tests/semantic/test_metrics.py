@@ -1,0 +1,220 @@
+"""Metrics: what they answer is what a plain query answers, by view and by command."""
+
+import json
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+import sqlglot
+from strata.cli import app
+from strata.semantic import (
+    Filter,
+    MetricQuery,
+    SemanticError,
+    SemanticLayer,
+    render,
+    views,
+)
+from strata.semantic.groups import GRAINS, TIME, find, shared
+from strata.semantic.views import column_of, formula, statements
+from typer.testing import CliRunner
+
+from tests.semantic import company
+from tests.semantic.hardest import HARDEST, Question
+
+Answer = dict[tuple[Any, ...], tuple[Any, ...]]
+LAYER = company.layer()
+
+
+@pytest.fixture(scope="module")
+def con() -> duckdb.DuckDBPyConnection:
+    return company.published()
+
+
+def question(metrics: str, by: str = "", **more: Any) -> MetricQuery:
+    chosen = tuple(LAYER.metric(name) for name in metrics.split(","))
+    groups = tuple(find(LAYER, chosen, text) for text in by.split(",") if text)
+    return MetricQuery(chosen, groups, **more)
+
+
+def ask(con: duckdb.DuckDBPyConnection, query: MetricQuery) -> Answer:
+    made = render(LAYER, query)
+    return keyed(con.execute(made.sql, made.values).fetchall(), len(query.groups))
+
+
+def keyed(rows: Iterable[tuple[Any, ...]], groups: int) -> Answer:
+    """By the groups; figures as floats to six digits, and no group twice."""
+    found: Answer = {}
+    for row in rows:
+        assert row[:groups] not in found, "a group stands twice"
+        found[row[:groups]] = tuple(map(figure, row[groups:]))
+    return found
+
+
+def figure(value: Any) -> float | None:
+    return None if value is None else round(float(value), 6)
+
+
+def told(answer: Answer) -> Answer:
+    """Groups that have a figure: a plain query may leave out the others."""
+    return {k: v for k, v in answer.items() if set(v) != {None}}
+
+
+def more_than_nothing(answer: Answer) -> Answer:
+    """A view counts nobody where a query knows of no row: there the figure is 0."""
+    return {k: v for k, v in answer.items() if v not in [(None,), (0.0,)]}
+
+
+@pytest.mark.parametrize("hard", HARDEST, ids=lambda q: q.name)
+def test_a_hard_question_is_answered_as_by_hand(
+    con: duckdb.DuckDBPyConnection, hard: Question
+) -> None:
+    query = question(hard.metrics, hard.by)
+    by_hand = keyed(con.execute(hard.plain).fetchall(), len(query.groups))
+
+    assert told(ask(con, query)) == told(by_hand)
+    assert told(by_hand), "the company has nothing of it"
+
+
+def test_there_are_two_hundred_combinations_and_each_can_be_asked() -> None:
+    combinations = {
+        (metric.name, group)
+        for metric in LAYER.metrics
+        for group in [TIME, *shared(LAYER, [metric])]
+    }
+    for name, group in combinations:
+        assert render(LAYER, question(name, group)).sql
+
+    assert len(combinations) >= 1_000
+    assert len(LAYER.metrics) >= 40
+
+
+@pytest.mark.parametrize("metric", LAYER.metrics, ids=lambda m: m.name)
+def test_a_view_gives_what_the_query_gives(
+    con: duckdb.DuckDBPyConnection, metric: Any
+) -> None:
+    """Its formula over its rows, by the day and one dimension of its own."""
+    dimensions = [n for n, s in shared(LAYER, [metric]).items() if not s.is_time]
+    group = dimensions[-1] if dimensions else ""
+    models = {LAYER.measure(leaf)[0].primary for leaf in LAYER.leaves(metric)}
+    own = models.pop() if len(models) == 1 else ""
+    columns = ["metric_time", *([column_of(group, own)] if group else [])]
+    viewed = con.execute(
+        f"select {', '.join(columns)}, {formula(LAYER, metric)}"
+        f" from metrics.{metric.name} group by {', '.join(columns)}"
+    ).fetchall()
+
+    asked = ask(con, question(metric.name, f"day,{group}"))
+    answered = keyed(viewed, len(columns))
+    assert more_than_nothing(answered) == more_than_nothing(asked)
+
+
+def test_every_view_and_each_of_its_columns_is_described(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    named = {m.name for m in LAYER.metrics} | {"catalog"}
+    bare = con.execute(
+        "select view_name, column_name from duckdb_views() join (select table_name as"
+        " view_name, column_name, comment as words from duckdb_columns()"
+        " where schema_name = 'metrics') using (view_name)"
+        " where schema_name = 'metrics' and (comment is null or words is null)"
+    ).fetchall()
+
+    assert [row for row in bare if row[0] in named] == []
+    assert con.execute("select count(*) from metrics.catalog").fetchall() == [
+        (len(LAYER.metrics),)
+    ]
+
+
+def test_every_view_reads_as_spark_sql() -> None:
+    for view in views(LAYER):
+        statement = next(iter(statements(view)))
+        assert sqlglot.parse_one(statement, dialect="spark") is not None
+
+
+def test_filters_and_days_leave_out_rows_and_nothing_else(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    february = {"since": date(2026, 2, 1), "until": date(2026, 2, 28)}
+    query = question("revenue", "touchpoint", **february)
+    region = find(LAYER, query.metrics, "region")
+    parts = [
+        ask(
+            con,
+            question("revenue", "touchpoint", filters=(Filter(region, v),), **february),
+        )
+        for v in company.REGIONS
+    ]
+    summed = {
+        key: (figure(sum(part[key][0] or 0 for part in parts if key in part)),)
+        for key in ask(con, query)
+    }
+
+    assert summed == ask(con, query)
+    by_month = ask(con, question("revenue", "touchpoint,month"))
+    assert ask(con, query) == {
+        key[:1]: value for key, value in by_month.items() if key[1] == date(2026, 2, 1)
+    }
+
+
+def test_a_value_of_a_filter_is_never_sql(con: duckdb.DuckDBPyConnection) -> None:
+    query = question("orders")
+    evil = Filter(find(LAYER, query.metrics, "touchpoint"), "x' or 'a' = 'a")
+    assert told(ask(con, question("orders", filters=(evil,)))) == {}
+
+
+def test_a_group_that_is_not_there_or_not_plain_is_told() -> None:
+    cac, orders = LAYER.metric("cac"), LAYER.metric("orders")
+
+    with pytest.raises(SemanticError, match=r"cac by 'region'.*metric_time"):
+        find(LAYER, [cac], "region")
+    with pytest.raises(SemanticError, match="is no time"):
+        find(LAYER, [orders], "user__region__month")
+    with pytest.raises(LookupError, match="no metric 'horoscope'"):
+        LAYER.metric("horoscope")
+    assert {find(LAYER, [orders], grain).column for grain in GRAINS} == {
+        f"metric_time__{grain}" for grain in GRAINS
+    }
+
+
+def test_what_the_layer_does_not_know_is_refused() -> None:
+    content = LAYER.model_dump()
+    content["metrics"][0]["type_params"]["measure"] = "horoscope"
+    with pytest.raises(ValueError, match="unknown"):
+        SemanticLayer.model_validate(content)
+
+
+def test_the_command_answers_from_the_published_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, con: duckdb.DuckDBPyConnection
+) -> None:
+    place = tmp_path / "sample" / "serving" / "strata.duckdb"
+    place.parent.mkdir(parents=True)
+    con.execute(f"attach '{place}' as copied")
+    con.execute("copy from database memory to copied")
+    con.execute("detach copied")
+    monkeypatch.setenv("STRATA_PROJECT", str(company.ROOT))
+    monkeypatch.setenv("STRATA_HOME", str(tmp_path))
+
+    done = CliRunner().invoke(
+        app, ["metrics", "query", "revenue", "--by", "region,month", "--json"]
+    )
+
+    rows = json.loads(done.stdout)
+    assert [list(row.values())[:2] for row in rows[:2]] == [
+        ["north", "2026-01-01"],
+        ["north", "2026-02-01"],
+    ]
+    assert keyed(
+        (
+            (
+                r["user__region"],
+                date.fromisoformat(r["metric_time__month"]),
+                r["revenue"],
+            )
+            for r in rows
+        ),
+        2,
+    ) == ask(con, question("revenue", "region,month"))

@@ -13,10 +13,12 @@ from strata import clock
 from strata.run import Run
 from strata.warehouse.base import Promotion
 from strata.warehouse.lease import Lease
-from strata.warehouse.tables import BUILD_PREFIX, STAGE_SCHEMAS, TableSpec
-
-# A model that an older day had to fit is kept: its scores name it.
-SNAPSHOT_MODES = ("by_ds", "by_key")
+from strata.warehouse.tables import (
+    BUILD_PREFIX,
+    SNAPSHOT_MODES,
+    STAGE_SCHEMAS,
+    TableSpec,
+)
 
 
 class DuckDBWarehouse:

@@ -30,6 +30,9 @@ STAGE_SCHEMAS: Mapping[str, tuple[str, ...]] = {
 
 BUILD_PREFIX = "build_"
 
+# A model that an older day had to fit is kept: its scores name it.
+SNAPSHOT_MODES: tuple[PublishMode, ...] = ("by_ds", "by_key")
+
 
 @dataclass(frozen=True)
 class TableSpec:

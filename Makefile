@@ -17,8 +17,10 @@ UV := $(VENV)/uv/bin/uv
 STAMP := $(VENV)/.base
 STAMP_DEV := $(VENV)/.dev
 RUN := $(BIN)/strata
+SPARK := .venv-spark
+STAMP_SPARK := $(SPARK)/.spark
 
-.PHONY: help env run backfill up deployment test check lint types features bench lock clean
+.PHONY: help env run backfill up deployment parity test check lint types features bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -44,6 +46,18 @@ $(STAMP_DEV): $(UV) requirements/dev.lock pyproject.toml
 	@$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@ $(STAMP)
 
+# Spark is heavy (1.6 GB), so it has an environment of its own.
+$(STAMP_SPARK): requirements/spark.lock requirements/uv.lock pyproject.toml
+	@echo "make the environment of Spark in $(SPARK) (about a minute)" >&2
+	@[ -x $(SPARK)/uv/bin/python ] || \
+	  { $(PYTHON) -m venv $(SPARK) && $(PYTHON) -m venv $(SPARK)/uv; }
+	@$(SPARK)/uv/bin/python -m pip install -q --require-hashes -r requirements/uv.lock
+	@$(SPARK)/uv/bin/uv pip install -q --python $(SPARK)/bin/python --require-hashes \
+	  --compile-bytecode -r requirements/spark.lock
+	@$(SPARK)/uv/bin/uv pip install -q --python $(SPARK)/bin/python --no-deps \
+	  --no-build-isolation -e .
+	@touch $@
+
 env: $(STAMP) ## set up the environment, nothing else
 
 run: $(STAMP) ## run a day: [WORLD=sample] [DATA=folder] [DS=YYYY-MM-DD]
@@ -59,6 +73,10 @@ up: $(STAMP) ## start Airflow on loopback with the DAG scheduled; Ctrl-C stops i
 deployment: ## make the secrets and folders that docker-compose.yml mounts
 	@$(PYTHON) deploy/prepare.py "$${STRATA_SECRETS:-secrets}" "$${STRATA_HOME:-var}" \
 	  "$${STRATA_WORLD:-sample}"
+
+parity: $(STAMP_SPARK) ## the last run again on Spark, its tables compared: [WORLD=sample]
+	@[ -e "$${STRATA_HOME:-var}/$(WORLD)/warehouse/strata.duckdb" ] || $(MAKE) run
+	@$(SPARK)/bin/strata parity --world $(WORLD)
 
 lint: $(STAMP_DEV) ## style of Python and SQL
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -8,7 +8,7 @@ from strata import parsed
 from strata.tenant import Tenant
 from strata.warehouse.tables import BUILD_PREFIX, STAGE_SCHEMAS, TableSpec
 
-_SELECT = {
+SELECTED = {
     "staging": "path:models/staging",
     "features": "path:models/features path:models/marts",
     "publish": "path:models/activation",
@@ -30,7 +30,7 @@ def build(
     The caller holds the warehouse. Raises ``TransformError`` naming the models that
     failed; dbt's log under ``<home>/dbt/logs`` has the statement.
     """
-    wanted = _SELECT[stage].split()
+    wanted = SELECTED[stage].split()
     if snapshots_only:
         wanted = [
             f"+{spec.name},{place}"
@@ -67,6 +67,11 @@ def descriptions(tenant: Tenant) -> dict[str, tuple[str, dict[str, str]]]:
             columns = {c: v.description for c, v in node.columns.items()}
             found[name] = (node.description, columns)
     return found
+
+
+def source_names(tenant: Tenant) -> set[str]:
+    """``schema.table`` of what models read and none of them builds in this stage."""
+    return {f"{s.schema}.{s.identifier}" for s in _manifest(tenant).sources.values()}
 
 
 def _project(tenant: Tenant) -> Path:

@@ -1,31 +1,25 @@
 """``strata``: run a day, look at identities, gates, the sync, reports, the sample."""
 
-import contextlib
 import json
-import logging
-import os
-import sys
-import warnings
-from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
-from rich.progress import TimeElapsedColumn as Elapsed
 
 from strata.cli.audit import audit_app
 from strata.cli.features import features_app
 from strata.cli.identity import identity_app
 from strata.cli.loads import gate_drop, gate_held, gate_take
 from strata.cli.metrics import metrics_app
+from strata.cli.parity import parity
 from strata.cli.terminal import (
     Data,
     World,
     console,
     errors,
     open_tenant,
+    progress_bar,
+    quietly,
     read_day,
     tenant_that_ran,
     told_plainly,
@@ -48,6 +42,7 @@ app.add_typer(identity_app, name="identity")
 app.add_typer(gate_app, name="gate")
 app.add_typer(audit_app, name="audit")
 app.add_typer(sample_app, name="sample")
+app.command()(parity)
 app.add_typer(features_app, name="features")
 app.add_typer(metrics_app, name="metrics")
 
@@ -101,7 +96,7 @@ def _run_days(tenant: Tenant, days: list[date], take_over: bool) -> None:
     from strata import stopping
     from strata.orchestration import RunFailedError, run_days
 
-    with _progress() as bar, _quietly(tenant):
+    with progress_bar() as bar, quietly(tenant):
         task = bar.add_task("start Airflow", total=None)
 
         def plan(count: int) -> None:
@@ -126,33 +121,6 @@ def _run_days(tenant: Tenant, days: list[date], take_over: bool) -> None:
         errors.print(said, style="red", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(stopping.exit_code(1))
     _print_summary(tenant, None)
-
-
-def _progress() -> Progress:
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description:<24}"),
-        BarColumn(),
-        TextColumn("{task.completed}/{task.total}"),
-        Elapsed(),
-        console=Console(file=sys.__stderr__),
-    )
-
-
-@contextlib.contextmanager
-def _quietly(tenant: Tenant) -> Iterator[None]:
-    """Send what libraries print to a log file of the tenant while the block runs."""
-    place = tenant.home / "logs" / "run.log"
-    place.parent.mkdir(parents=True, exist_ok=True)
-    os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "WARNING")
-    warnings.simplefilter("ignore")
-    logging.disable(logging.NOTSET)
-    with (
-        place.open("a", encoding="utf-8") as log,
-        contextlib.redirect_stdout(log),
-        contextlib.redirect_stderr(log),
-    ):
-        yield
 
 
 def _print_summary(tenant: Tenant, run_id: str | None) -> None:
@@ -385,7 +353,7 @@ def advance(until: str, world: World = "sample") -> None:
     from strata.config.sample import SampleConfig
     from strata.sample import advance as write
 
-    with told_plainly(), _progress() as bar:
+    with told_plainly(), progress_bar() as bar:
         tenant = open_tenant(world)
         config = read_yaml(tenant.config_dir / "sample.yml", SampleConfig)
         task = bar.add_task("the world", total=None)

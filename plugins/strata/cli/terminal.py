@@ -1,6 +1,10 @@
 """What every command shares: its terminal, its tenant, and how errors are told."""
 
 import contextlib
+import logging
+import os
+import sys
+import warnings
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -8,6 +12,8 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+from rich.progress import TimeElapsedColumn as Elapsed
 
 from strata.config.loader import ConfigError
 from strata.tenant import Tenant, last_world
@@ -65,3 +71,31 @@ def told_plainly() -> Iterator[None]:
         errors.print(f"[red]{type(error).__name__}[/red]", highlight=False)
         errors.print(str(error), markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None
+
+
+def progress_bar() -> Progress:
+    """On the terminal itself, where ``quietly`` does not reach."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description:<24}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        Elapsed(),
+        console=Console(file=sys.__stderr__),
+    )
+
+
+@contextlib.contextmanager
+def quietly(tenant: Tenant) -> Iterator[None]:
+    """Send what libraries print to a log file of the tenant while the block runs."""
+    place = tenant.home / "logs" / "run.log"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "WARNING")
+    warnings.simplefilter("ignore")
+    logging.disable(logging.NOTSET)
+    with (
+        place.open("a", encoding="utf-8") as log,
+        contextlib.redirect_stdout(log),
+        contextlib.redirect_stderr(log),
+    ):
+        yield

@@ -1,0 +1,1 @@
+"""The same tables on both engines: a finished run, built again on Spark and compared."""

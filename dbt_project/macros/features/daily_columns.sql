@@ -11,25 +11,36 @@
     {%- endfor -%}
 {%- endmacro %}
 
-{% macro no_event_counts() -%}
-    {#- The same columns, null: of rows that are no events. -#}
-    {%- for name in feature_settings().event_counts -%}
-    null as {{ name }}{{ ",\n        " if not loop.last }}
+{% macro days_by_record() -%}
+    {#-
+        The models that count days by record, as a list of {model, day, columns}:
+        events, and the `day_counts` of config/features.yml. `columns` maps the daily
+        column to its expression.
+    -#}
+    {%- set settings = feature_settings() -%}
+    {%- set events = {
+        "activity_count": "event_count",
+        "night_activity_count": "night_event_count",
+        "event_count": "event_count",
+        "session_count": "session_count",
+        "dwell_seconds": "dwell_seconds",
+    } -%}
+    {%- for name in settings.event_counts -%}
+        {%- do events.update({name: name}) -%}
     {%- endfor -%}
-{%- endmacro %}
-
-{% macro summed_event_counts(relation) -%}
-    {#- Their sums over rows of `relation` that have them already. -#}
-    {%- for name in feature_settings().event_counts -%}
-    sum({{ relation }}.{{ name }}) as {{ name }}{{ ",\n        " if not loop.last }}
+    {%- set found = [
+        {"model": "int_event_days_counted", "day": "event_on", "columns": events}
+    ] -%}
+    {%- for counts in settings.day_counts -%}
+        {%- set columns = {} -%}
+        {%- for name in counts.columns -%}
+            {%- do columns.update({name: name}) -%}
+        {%- endfor -%}
+        {%- do found.append(
+            {"model": counts.model, "day": counts.day, "columns": columns}
+        ) -%}
     {%- endfor -%}
-{%- endmacro %}
-
-{% macro event_count_columns(relation) -%}
-    {#- The columns that `event_counts` made, from `relation`. -#}
-    {%- for name in feature_settings().event_counts -%}
-    {{ relation }}.{{ name }}{{ ",\n        " if not loop.last }}
-    {%- endfor -%}
+    {{ return(found) }}
 {%- endmacro %}
 
 {% macro daily_columns(relation=none) -%}
@@ -43,6 +54,37 @@
     {#- All additive columns in the type of their contract; what did not happen is 0. -#}
     {%- for column in feature_settings().daily_columns -%}
     cast(coalesce({{ column.name }}, 0) as {{ column.data_type }})
+    {#- #} as {{ column.name }}{{ ",\n        " if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
+{% macro columns_of_a_part(columns) -%}
+    {#-
+        All additive columns of one part of a union, in the order of the catalogue:
+        `columns` maps those that the part counts to their expressions; the others are
+        null in a type that the union can take.
+    -#}
+    {%- for column in feature_settings().daily_columns -%}
+    {%- set as_type = (
+        "decimal(18, 4)" if column.data_type.startswith("decimal") else "bigint"
+    ) -%}
+    cast({{ columns.get(column.name, "null") }} as {{ as_type }}) as {{ column.name }}
+    {{- ",\n        " if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
+{% macro summed_daily_columns(relation) -%}
+    {#- The sums of all additive columns over rows of `relation`. -#}
+    {%- for column in feature_settings().daily_columns -%}
+    sum({{ relation }}.{{ column.name }}) as {{ column.name }}
+    {{- ",\n        " if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
+{% macro summed_typed_daily_columns(relation) -%}
+    {#- The same sums in the type of their contract; the columns are never null. -#}
+    {%- for column in feature_settings().daily_columns -%}
+    cast(sum({{ relation }}.{{ column.name }}) as {{ column.data_type }})
     {#- #} as {{ column.name }}{{ ",\n        " if not loop.last }}
     {%- endfor -%}
 {%- endmacro %}

@@ -14,6 +14,12 @@ users as (
 
 ),
 
+windows as (
+
+    select * from {{ ref("int_user_windows_summed") }}
+
+),
+
 days as (
 
     select
@@ -21,10 +27,9 @@ days as (
         unified_user_id,
         activity_on,
         days_ago,
-        {{ measured_columns("activity") }}
+        activity_count
     from {{ ref("int_user_days_summed") }}
-    where
-        {{ has_measures("activity") }}
+    where activity_count > 0
 
 ),
 
@@ -44,11 +49,11 @@ user_days as (
 windowed as (
 
     select
-        days.ds,
-        days.unified_user_id,
-        {{ windowed_measures("activity", "days", ["sum"]) }}
-    from days
-    group by days.ds, days.unified_user_id
+        windows.ds,
+        windows.unified_user_id,
+        {{ summed_windows("activity", "windows") }}
+    from windows
+    group by windows.ds, windows.unified_user_id
 
 ),
 
@@ -75,7 +80,6 @@ gaps as (
             order by activity_on
         ) - days_ago as gap_days
     from user_days
-    where activity_count > 0
 
 ),
 
@@ -102,8 +106,7 @@ final as (
         rhythms.days_since_active,
         coalesce(rhythms.active_days_prior_90d, 0) as active_days_prior_90d,
         rhythms.median_gap_days,
-        {{ measured_features("activity", "counted", ["days"]) }},
-        {{ measured_features("activity", "windowed", ["sum"]) }}
+        {{ measured_features("activity", "windowed", "counted") }}
     from users
     left join windowed
         on

@@ -13,28 +13,23 @@ users as (
 
 ),
 
-days as (
+windows as (
+
+    select * from {{ ref("int_user_windows_summed") }}
+
+),
+
+order_days as (
 
     select
         ds,
         unified_user_id,
         activity_on,
         days_ago,
-        gross_amount,
-        discount_amount,
-        refund_amount,
-        costed_net_amount,
-        margin_amount,
-        {{ measured_columns("consumption") }}
+        {{ most_of_a_day("consumption") }}
     from {{ ref("int_user_days_summed") }}
-    where
-        {{ has_measures("consumption", [
-            "gross_amount",
-            "discount_amount",
-            "refund_amount",
-            "costed_net_amount",
-            "margin_amount",
-        ]) }}
+    where order_count > 0
+    group by ds, unified_user_id, activity_on, days_ago
 
 ),
 
@@ -70,52 +65,22 @@ category_lines as (
 windowed as (
 
     select
-        days.ds,
-        days.unified_user_id,
-        {{ windowed_measures("consumption", "days") }}
-    from days
-    group by days.ds, days.unified_user_id
+        windows.ds,
+        windows.unified_user_id,
+        {{ summed_windows("consumption", "windows") }}
+    from windows
+    group by windows.ds, windows.unified_user_id
 
 ),
 
-years as (
+counted as (
 
     select
-        ds,
-        unified_user_id,
-        sum(gross_amount) as gross_amount,
-        sum(discount_amount) as discount_amount,
-        sum(refund_amount) as refund_amount,
-        sum(costed_net_amount) as costed_net_amount,
-        sum(margin_amount) as margin_amount
-    from days
-    where days_ago < 365
-    group by ds, unified_user_id
-
-),
-
-rates as (
-
-    select
-        ds,
-        unified_user_id,
-        case
-            when gross_amount > discount_amount
-                then least(
-                    cast(refund_amount as double)
-                    / cast(gross_amount - discount_amount as double),
-                    1
-                )
-        end as refund_rate_365d,
-        case
-            when gross_amount > 0
-                then cast(discount_amount as double) / cast(gross_amount as double)
-        end as discount_share_365d,
-        case
-            when costed_net_amount > 0
-                then cast(margin_amount as double) / cast(costed_net_amount as double)
-        end as margin_rate_365d
-    from years
+        order_days.ds,
+        order_days.unified_user_id,
+        {{ counted_days("consumption", "order_days") }}
+    from order_days
+    group by order_days.ds, order_days.unified_user_id
 
 ),
 
@@ -148,33 +113,26 @@ final as (
         histories.first_order_on,
         histories.last_order_on,
         histories.recency_days,
-        case
-            when windowed.order_count_365d > 0
-                then windowed.net_amount_365d / windowed.order_count_365d
-        end as avg_order_value_365d,
-        rates.refund_rate_365d,
-        rates.discount_share_365d,
-        rates.margin_rate_365d,
         coalesce(varieties.category_count_365d, 0) as category_count_365d,
         varieties.category_entropy_365d,
         histories.clv_x,
         histories.clv_t_x,
         histories.clv_t,
         histories.clv_mean_spend,
-        {{ measured_features("consumption", "windowed") }}
+        {{ measured_features("consumption", "windowed", "counted") }}
     from users
     left join windowed
         on
             users.ds = windowed.ds
             and users.unified_user_id = windowed.unified_user_id
+    left join counted
+        on
+            users.ds = counted.ds
+            and users.unified_user_id = counted.unified_user_id
     left join histories
         on
             users.ds = histories.ds
             and users.unified_user_id = histories.unified_user_id
-    left join rates
-        on
-            users.ds = rates.ds
-            and users.unified_user_id = rates.unified_user_id
     left join varieties
         on
             users.ds = varieties.ds

@@ -35,12 +35,6 @@ owners as (
 
 ),
 
-record_days as (
-
-    select * from {{ ref("int_event_days_counted") }}
-
-),
-
 orders as (
 
     select
@@ -61,17 +55,9 @@ orders as (
 
 ),
 
-record_touches as (
-
-    select * from {{ ref("int_touch_days_counted") }}
-
-),
-
 loads as (
 
-    select known_at from record_days
-    union distinct
-    select known_at from record_touches
+    {{ moments_of_knowing() }}
 
 ),
 
@@ -90,34 +76,7 @@ arrivals as (
 -- What each side adds to a day; what a side does not count is null there.
 parts as (
 
-    select
-        owners.unified_user_id,
-        greatest(owners.first_ds, arrivals.first_ds, record_days.event_on) as first_ds,
-        owners.last_ds,
-        record_days.event_on as activity_on,
-        record_days.system as channel_group,
-        cast(null as {{ dbt.type_string() }}) as currency,
-        record_days.event_count as activity_count,
-        record_days.night_event_count as night_activity_count,
-        record_days.event_count,
-        record_days.session_count,
-        record_days.dwell_seconds,
-        {{ event_count_columns("record_days") }},
-        cast(null as bigint) as order_count,
-        cast(null as bigint) as units,
-        {{ to_decimal("null") }} as gross_amount,
-        {{ to_decimal("null") }} as discount_amount,
-        {{ to_decimal("null") }} as refund_amount,
-        {{ to_decimal("null") }} as net_amount,
-        {{ to_decimal("null") }} as margin_amount,
-        cast(null as bigint) as touch_count
-    from record_days
-    inner join arrivals on record_days.known_at = arrivals.known_at
-    inner join owners
-        on
-            record_days.system = owners.system
-            and record_days.entity = owners.entity
-            and record_days.record_key = owners.record_key
+    {{ parts_of_user_days() }}
     union all
     select
         unified_user_id,
@@ -126,52 +85,22 @@ parts as (
         ordered_on as activity_on,
         channel_group,
         currency,
-        case when is_counted then 1 else 0 end as activity_count,
-        case when is_counted and is_night then 1 else 0 end as night_activity_count,
-        null as event_count,
-        null as session_count,
-        null as dwell_seconds,
-        {{ no_event_counts() }},
-        case when is_counted then 1 else 0 end as order_count,
-        units,
-        gross_amount,
-        discount_amount,
-        refund_amount,
-        net_amount,
-        margin_amount,
-        null as touch_count
+        {{ columns_of_a_part({
+            "activity_count": "case when is_counted then 1 else 0 end",
+            "night_activity_count":
+                "case when is_counted and is_night then 1 else 0 end",
+            "order_count": "case when is_counted then 1 else 0 end",
+            "units": "units",
+            "gross_amount": "gross_amount",
+            "discount_amount": "discount_amount",
+            "refund_amount": "refund_amount",
+            "sold_amount": "gross_amount - discount_amount",
+            "net_amount": "net_amount",
+            "costed_net_amount":
+                "case when margin_amount is not null then net_amount end",
+            "margin_amount": "margin_amount",
+        }) }}
     from orders
-    union all
-    select
-        owners.unified_user_id,
-        greatest(
-            owners.first_ds, arrivals.first_ds, record_touches.touched_on
-        ) as first_ds,
-        owners.last_ds,
-        record_touches.touched_on as activity_on,
-        record_touches.system as channel_group,
-        null as currency,
-        null as activity_count,
-        null as night_activity_count,
-        null as event_count,
-        null as session_count,
-        null as dwell_seconds,
-        {{ no_event_counts() }},
-        null as order_count,
-        null as units,
-        null as gross_amount,
-        null as discount_amount,
-        null as refund_amount,
-        null as net_amount,
-        null as margin_amount,
-        record_touches.touch_count
-    from record_touches
-    inner join arrivals on record_touches.known_at = arrivals.known_at
-    inner join owners
-        on
-            record_touches.system = owners.system
-            and record_touches.entity = owners.entity
-            and record_touches.record_key = owners.record_key
 
 ),
 
@@ -184,20 +113,33 @@ bounds as (
 
 ),
 
+-- Days of which not every ds knows the same.
+apart as (
+
+    select distinct
+        parts.unified_user_id,
+        parts.activity_on,
+        parts.channel_group
+    from parts
+    inner join bounds
+        on
+            parts.first_ds > bounds.first_ds
+            or parts.last_ds < bounds.last_ds
+    where parts.first_ds <= parts.last_ds
+
+),
+
 compared as (
 
     select
         parts.*,
-        max(parts.first_ds) over (
-            partition by
-                parts.unified_user_id, parts.activity_on, parts.channel_group
-        ) > bounds.first_ds
-        or min(parts.last_ds) over (
-            partition by
-                parts.unified_user_id, parts.activity_on, parts.channel_group
-        ) < bounds.last_ds as is_apart
+        apart.unified_user_id is not null as is_apart
     from parts
-    cross join bounds
+    left join apart
+        on
+            parts.unified_user_id = apart.unified_user_id
+            and parts.activity_on = apart.activity_on
+            and parts.channel_group = apart.channel_group
     where parts.first_ds <= parts.last_ds
 
 ),
@@ -224,22 +166,7 @@ summed as (
         placed.activity_on,
         placed.channel_group,
         max(placed.currency) as currency,
-        sum(placed.activity_count) as activity_count,
-        sum(placed.night_activity_count) as night_activity_count,
-        sum(placed.event_count) as event_count,
-        sum(placed.session_count) as session_count,
-        sum(placed.dwell_seconds) as dwell_seconds,
-        {{ summed_event_counts("placed") }},
-        sum(placed.order_count) as order_count,
-        sum(placed.units) as units,
-        sum(placed.gross_amount) as gross_amount,
-        sum(placed.discount_amount) as discount_amount,
-        sum(placed.refund_amount) as refund_amount,
-        sum(placed.net_amount) as net_amount,
-        sum(case when placed.margin_amount is not null then placed.net_amount end)
-            as costed_net_amount,
-        sum(placed.margin_amount) as margin_amount,
-        sum(placed.touch_count) as touch_count
+        {{ summed_daily_columns("placed") }}
     from placed
     group by
         placed.ds,

@@ -1,6 +1,8 @@
 """``config/features.yml``: what is measured about a user, and in which words."""
 
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -36,10 +38,10 @@ DAILY_COLUMNS: dict[str, tuple[DataType, str]] = {
     "gross_amount": ("decimal(18,4)", "Completed orders before discounts."),
     "discount_amount": ("decimal(18,4)", "Discounts of the completed orders."),
     "refund_amount": ("decimal(18,4)", "Refunds and returns, as a positive amount."),
+    "sold_amount": ("decimal(18,4)", "Completed orders after discounts."),
     "net_amount": ("decimal(18,4)", "Spend after discounts, refunds and returns."),
     "costed_net_amount": ("decimal(18,4)", "Net amount whose cost is known."),
     "margin_amount": ("decimal(18,4)", "Margin, as far as the cost is known."),
-    "touch_count": ("integer", "Marketing touches."),
 }
 """Additive columns of ``features.daily_activity`` that every tenant has."""
 
@@ -68,6 +70,23 @@ class EventCount(_Model):
     description: str
 
 
+class DailyColumn(_Model):
+    """A column that a model of days by record counts, and that adds up."""
+
+    data_type: DataType
+    description: str
+
+
+class DayCounts(_Model):
+    """Columns of ``features.daily_activity`` from another model of days by record.
+
+    The model has system, entity, record_key, the ``day``, known_at and the columns.
+    """
+
+    day: str = Field(pattern=NAME)
+    columns: dict[str, DailyColumn] = Field(min_length=1)
+
+
 class Feature(_Model):
     """One column of ``features.feat_users``, one row of ``features.catalog``."""
 
@@ -82,8 +101,26 @@ class Feature(_Model):
     null_meaning: str
 
 
+class ChannelGroup(_Model):
+    """Systems whose days are measured together, and how a description names them."""
+
+    systems: tuple[str, ...] = Field(min_length=1)
+    words: str
+
+
+class ByChannel(_Model):
+    """For which groups of channels a measure is given apart, over which windows."""
+
+    groups: tuple[str, ...] = Field(min_length=1)
+    windows: tuple[int | Literal["total"], ...] = Field(min_length=1)
+
+
 class Measure(_Model):
-    """A daily column summed over windows; every window is a feature."""
+    """A daily column summed over windows; every window is a feature.
+
+    ``by_channel`` gives the same apart for groups of channels, as
+    ``<name>_<group>_<days>d``.
+    """
 
     name: str = Field(pattern=NAME)
     family: Family
@@ -95,28 +132,73 @@ class Measure(_Model):
     description: str = Field(pattern=r"\{window\}")
     source_models: tuple[str, ...] = Field(min_length=1)
     null_meaning: str = "never null; 0 means none"
+    by_channel: ByChannel | None = None
 
-    def feature_name(self, window: int | str) -> str:
-        """``<name>_30d``, or ``<name>_total``."""
-        return f"{self.name}_{window}" + ("d" if isinstance(window, int) else "")
-
-    def features(self) -> tuple[Feature, ...]:
-        """One feature a window, in the order of the windows."""
-        return tuple(self._feature(window) for window in self.windows)
-
-    def _feature(self, window: int | str) -> Feature:
-        days = window if isinstance(window, int) else None
-        words = f"in the last {days} days" if days else "up to ds"
-        return Feature(
-            name=self.feature_name(window),
-            family=self.family,
-            description=self.description.replace("{window}", words),
-            data_type=self.data_type,
-            unit=self.unit,
-            window_days=days,
-            source_models=self.source_models,
-            null_meaning=self.null_meaning,
+    def windowed(self) -> "tuple[WindowedMeasure, ...]":
+        """Each of its features, those of all channels first."""
+        groups = self.by_channel.groups if self.by_channel else ()
+        apart = self.by_channel.windows if self.by_channel else ()
+        return (
+            *(WindowedMeasure(self, window) for window in self.windows),
+            *(WindowedMeasure(self, w, g) for g in groups for w in apart),
         )
+
+
+@dataclass(frozen=True)
+class WindowedMeasure:
+    """A measure over one window, of all channels or of one group of them."""
+
+    measure: "Measure | Ratio"
+    window: int | Literal["total"]
+    channel_group: str | None = None
+
+    @property
+    def name(self) -> str:
+        """``<name>_30d``, ``<name>_total`` or ``<name>_<group>_30d``."""
+        parts = [self.measure.name, self.channel_group, self.window]
+        name = "_".join(str(part) for part in parts if part is not None)
+        return name + ("d" if isinstance(self.window, int) else "")
+
+    @property
+    def window_days(self) -> int | None:
+        return self.window if isinstance(self.window, int) else None
+
+    def feature(self, groups: Mapping[str, ChannelGroup]) -> Feature:
+        days = self.window_days
+        words = f"in the last {days} days" if days else "up to ds"
+        if self.channel_group:
+            words = f"{groups[self.channel_group].words} {words}"
+        measure = self.measure
+        return Feature(
+            name=self.name,
+            family=measure.family,
+            description=measure.description.replace("{window}", words),
+            data_type=measure.data_type,
+            unit=measure.unit,
+            window_days=days,
+            source_models=measure.source_models,
+            null_meaning=measure.null_meaning,
+        )
+
+
+class Ratio(_Model):
+    """A daily column as a share of another one, over windows.
+
+    ``at_most`` bounds it where the upper column may belong to what the lower counted
+    before the window began.
+    """
+
+    name: str = Field(pattern=NAME)
+    family: Family
+    column: str
+    of: str
+    at_most: float | None = None
+    windows: tuple[int | Literal["total"], ...] = Field(min_length=1)
+    data_type: DataType = "double"
+    unit: str
+    description: str = Field(pattern=r"\{window\}")
+    source_models: tuple[str, ...] = Field(min_length=1)
+    null_meaning: str
 
 
 class FeaturesConfig(_Model):
@@ -125,8 +207,11 @@ class FeaturesConfig(_Model):
     owner: str
     session_gap_minutes: int = Field(ge=1)
     night: Night
+    channel_groups: dict[str, ChannelGroup] = {}
     event_counts: dict[str, EventCount]
+    day_counts: dict[str, DayCounts] = {}
     measures: tuple[Measure, ...]
+    ratios: tuple[Ratio, ...] = ()
     features: tuple[Feature, ...]
 
     @property
@@ -136,12 +221,17 @@ class FeaturesConfig(_Model):
             name: ("integer", count.description)
             for name, count in self.event_counts.items()
         }
-        return DAILY_COLUMNS | counted
+        elsewhere: dict[str, tuple[DataType, str]] = {
+            name: (column.data_type, column.description)
+            for counts in self.day_counts.values()
+            for name, column in counts.columns.items()
+        }
+        return DAILY_COLUMNS | counted | elsewhere
 
     @property
     def catalogue(self) -> tuple[Feature, ...]:
         """Every feature, family by family, measures after the features of their own."""
-        windowed = [f for measure in self.measures for f in measure.features()]
+        windowed = [found.feature(self.channel_groups) for found in self.windowed]
         families: tuple[Family, ...] = get_args(Family)
         return tuple(
             feature
@@ -151,9 +241,41 @@ class FeaturesConfig(_Model):
         )
 
     @property
+    def windowed(self) -> tuple[WindowedMeasure, ...]:
+        """Every window of every measure, then of every ratio."""
+        return (
+            *(found for measure in self.measures for found in measure.windowed()),
+            *(WindowedMeasure(r, window) for r in self.ratios for window in r.windows),
+        )
+
+    @property
+    def window_days(self) -> tuple[int, ...]:
+        """The lengths of all windows of measures, in days, the shortest first."""
+        found = {windowed.window_days for windowed in self.windowed}
+        return tuple(sorted(days for days in found if days))
+
+    @property
     def families(self) -> tuple[str, ...]:
         """The families that have a feature, in the order of their columns."""
         return tuple(dict.fromkeys(feature.family for feature in self.catalogue))
+
+    @model_validator(mode="after")
+    def _groups_are_known(self) -> Self:
+        for measure in self.measures:
+            named = measure.by_channel.groups if measure.by_channel else ()
+            if unknown := sorted(set(named) - set(self.channel_groups)):
+                raise ValueError(
+                    f"measure {measure.name} is given by channel groups that "
+                    f"channel_groups lacks: {unknown}; it has "
+                    f"{sorted(self.channel_groups)}"
+                )
+            several = [g for g in named if len(self.channel_groups[g].systems) > 1]
+            if several and measure.aggregate == "days":
+                raise ValueError(
+                    f"measure {measure.name} counts days, which do not add up over the "
+                    f"systems of {several}: give it by groups of one system"
+                )
+        return self
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
@@ -165,13 +287,19 @@ class FeaturesConfig(_Model):
 
     @model_validator(mode="after")
     def _measures_have_a_column(self) -> Self:
-        taken = sorted(set(self.event_counts) & set(DAILY_COLUMNS))
-        if taken:
-            raise ValueError(f"event_counts that are daily columns already: {taken}")
-        unknown = sorted({m.column for m in self.measures} - set(self.daily_columns))
+        named = Counter([*DAILY_COLUMNS, *self.event_counts])
+        for counts in self.day_counts.values():
+            named.update(list(counts.columns))
+        if taken := sorted(name for name, count in named.items() if count > 1):
+            raise ValueError(
+                f"event_counts or day_counts that are daily columns already: {taken}"
+            )
+        wanted = {measure.column for measure in self.measures}
+        wanted |= {name for ratio in self.ratios for name in (ratio.column, ratio.of)}
+        unknown = sorted(wanted - set(self.daily_columns))
         if unknown:
             raise ValueError(
-                f"measures of columns that daily_activity lacks: {unknown}; "
+                f"measures or ratios of columns that daily_activity lacks: {unknown}; "
                 f"it has {sorted(self.daily_columns)}"
             )
         return self

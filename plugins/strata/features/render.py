@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from strata.config.features import Feature, FeaturesConfig
+from strata.config.features import Feature, FeaturesConfig, Measure, Ratio
 
 SETTINGS = Path("macros/features/feature_settings.sql")
 PROPERTIES = Path("models/features/_features__generated.yml")
@@ -48,16 +48,23 @@ def _settings(config: FeaturesConfig) -> str:
             {"name": name, "data_type": data_type}
             for name, (data_type, _) in config.daily_columns.items()
         ],
+        "day_counts": [
+            {"model": model, "day": counts.day, "columns": list(counts.columns)}
+            for model, counts in config.day_counts.items()
+        ],
+        "window_days": list(config.window_days),
         "measures": [
             {
-                "name": measure.feature_name(window),
-                "family": measure.family,
-                "column": measure.column,
-                "aggregate": measure.aggregate,
-                "window_days": window if isinstance(window, int) else None,
+                "name": found.name,
+                "family": found.measure.family,
+                "column": found.measure.column,
+                **_aggregate(found.measure),
+                "window_days": found.window_days,
+                "channels": list(config.channel_groups[found.channel_group].systems)
+                if found.channel_group
+                else None,
             }
-            for measure in config.measures
-            for window in measure.windows
+            for found in config.windowed
         ],
         "families": list(config.families),
         "catalogue": [
@@ -76,6 +83,12 @@ def _settings(config: FeaturesConfig) -> str:
         "{{ return({\n" + body + "\n}) }}\n"
         "{% endmacro %}\n"
     )
+
+
+def _aggregate(measure: Measure | Ratio) -> dict[str, Any]:
+    if isinstance(measure, Ratio):
+        return {"aggregate": "ratio", "of": measure.of, "at_most": measure.at_most}
+    return {"aggregate": measure.aggregate}
 
 
 def _catalogue_row(feature: Feature, owner: str) -> dict[str, Any]:

@@ -65,10 +65,10 @@ def run(tenant: Tenant | None, *command: object) -> subprocess.CompletedProcess[
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Tenant:
-    """A tenant of 60 people whose first day is published, without gates."""
+    """A tenant of 120 people whose first day is published, without gates."""
     folder = tmp_path_factory.mktemp("tenant")
-    tenant = small_tenant(folder, small_project(folder, users=60, days=30))
-    run_id = pipeline.start(tenant, FIRST + timedelta(days=29))
+    tenant = small_tenant(folder, small_project(folder, users=120, days=45))
+    run_id = pipeline.start(tenant, FIRST + timedelta(days=44))
     for stage in ("ingest", "staging", "identity", "features", "segments", "publish"):
         pipeline.build(tenant, run_id, stage)
         if stage == "ingest":
@@ -112,8 +112,8 @@ def test_every_table_is_the_same_on_spark_and_what_is_not_is_told(
     assert {table["stage"] for table in found["tables"]} == {
         *("staging", "identity", "features", "publish")
     }
-    assert tables["features.feat_users"]["ours"] > 50
-    assert sum(table["ours"] for table in found["tables"]) > 4_000
+    assert tables["features.feat_users"]["ours"] > 100
+    assert sum(table["ours"] for table in found["tables"]) > 8_000
     assert not (published.home / "parity").exists()
 
 

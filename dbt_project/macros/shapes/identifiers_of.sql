@@ -20,26 +20,21 @@
         person gave up still tells whose the receipts of that time are. Values are
         plain here: they are hashed once, for all systems, in `sightings`.
     -#}
-    {%- set columns = [] -%}
-    {%- for identifier_type, column in own.items() -%}
-        {%- do columns.append((identifier_type, column, true)) -%}
+    {%- set rows = [] -%}
+    {%- for identifier_type, column in (own.items() | list) + (shown.items() | list) -%}
+        {%- set is_own = loop.index0 < own | length -%}
+        {%- do rows.append({
+            "entity": "'" ~ entity ~ "'",
+            "record_key": record_key,
+            "identifier_type": "'" ~ identifier_type ~ "'",
+            "identifier_value": column,
+            "is_own": "true" if is_own else "false",
+            "first_seen_at": (
+                first_seen_at if is_own or shown_since is none else shown_since
+            ),
+            "last_seen_at": last_seen_at,
+            "known_at": known_at,
+        }) -%}
     {%- endfor -%}
-    {%- for identifier_type, column in shown.items() -%}
-        {%- do columns.append((identifier_type, column, false)) -%}
-    {%- endfor -%}
-    {%- for identifier_type, column, is_own in columns %}
-    select
-        '{{ entity }}' as entity,
-        {{ record_key }} as record_key,
-        '{{ identifier_type }}' as identifier_type,
-        {{ column }} as identifier_value,
-        {{ "true" if is_own else "false" }} as is_own,
-        {{ first_seen_at if is_own or shown_since is none else shown_since }}
-            as first_seen_at,
-        {{ last_seen_at }} as last_seen_at,
-        {{ known_at }} as known_at
-    from {{ relation }}
-    where {{ column }} is not null
-    {% if not loop.last %}union all{% endif %}
-    {%- endfor -%}
+    {{ several_rows(relation, rows, known="identifier_value") }}
 {%- endmacro %}

@@ -33,12 +33,22 @@ def show_inputs(spark: Any, tenant: Tenant, inputs: Inputs, folder: Path) -> Non
     """Make the sources of the dbt project tables of the session."""
     for name, file in {**inputs.sources, "quarantine.rows": inputs.held}.items():
         _external(spark, name, file)
+    rows = spark.sql("select distinct entity from quarantine.rows").collect()
+    held = {str(row[0]) for row in rows}
+    for schema in ("raw_files", "raw"):
+        spark.sql(f"create schema if not exists {schema}")
     for system, config in tenant.sources.systems.items():
         for entity, settings in config.entities.items():
             name = f"{system}__{entity}"
             if name in inputs.raw:
-                columns = {**dict.fromkeys(settings.columns, "string"), **_RAW}
-                _show_raw(spark, name, columns, inputs.raw[name], folder / "raw" / name)
+                _show_raw(
+                    spark,
+                    name,
+                    {**dict.fromkeys(settings.columns, "string"), **_RAW},
+                    inputs.raw[name],
+                    folder / "raw" / name,
+                    has_held=name in held,
+                )
 
 
 def _external(spark: Any, name: str, file: Path) -> None:
@@ -52,8 +62,10 @@ def _show_raw(
     columns: Mapping[str, str],
     files: Sequence[Path],
     folder: Path,
+    *,
+    has_held: bool,
 ) -> None:
-    """An entity of raw as a view over its own files, less what quarantine holds.
+    """An entity of raw: its own files, less the rows that quarantine holds.
 
     Spark reads a folder; the files lie in many, with others that no load names.
     """
@@ -61,17 +73,15 @@ def _show_raw(
     for number, file in enumerate(files):
         (folder / f"{number:06}.parquet").symlink_to(file)
     listed = ", ".join(f"`{column}` {kind}" for column, kind in columns.items())
-    for schema in ("raw_files", "raw"):
-        spark.sql(f"create schema if not exists {schema}")
-    spark.sql(
-        f"create table raw_files.{name} ({listed}) using parquet location '{folder}'"
-    )
-    spark.sql(
-        f"create view raw.{name} as select files.* from raw_files.{name} as files"
-        " left anti join quarantine.rows as held"
-        f" on held.entity = '{name}' and held.load_id = files._load_id"
-        " and held.file = files._file and held.row_number = files._row"
-    )
+    table = f"raw_files.{name}" if has_held else f"raw.{name}"
+    spark.sql(f"create table {table} ({listed}) using parquet location '{folder}'")
+    if has_held:
+        spark.sql(
+            f"create view raw.{name} as select files.* from {table} as files"
+            " left anti join quarantine.rows as held"
+            f" on held.entity = '{name}' and held.load_id = files._load_id"
+            " and held.file = files._file and held.row_number = files._row"
+        )
 
 
 def show_state(spark: Any, inputs: Inputs, tables: Sequence[Table]) -> None:

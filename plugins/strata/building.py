@@ -168,7 +168,8 @@ def _build_features(tenant: Tenant, run: Run, progress: Progress) -> None:
     parts = [
         run.days[n : n + _DAYS_AT_ONCE] for n in range(0, len(run.days), _DAYS_AT_ONCE)
     ]
-    snapshots = [s for s in table_specs(tenant, "features") if s.mode == "by_ds"]
+    specs = table_specs(tenant, "features")
+    snapshots = [s for s in specs if s.mode in ("by_ds", "history")]
     for number, part in enumerate(parts):
         progress(f"features of {part[0]} to {part[-1]}")
         with tenant.warehouse.connection("set the days to build") as con:

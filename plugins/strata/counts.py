@@ -138,7 +138,11 @@ def count_features(con: duckdb.DuckDBPyConnection, run: Run) -> list[TableCount]
         TableCount(
             "features",
             "features.feat_users",
-            rows_in=_one(con, "select count(*) from build_marts.dim_users"),
+            rows_in=_one(
+                con,
+                "select count(*) from build_marts.dim_users where valid_to > ?",
+                [run.ds],
+            ),
             rows_out=_one(
                 con,
                 "select count(*) from build_features.feat_users where ds = ?",

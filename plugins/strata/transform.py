@@ -35,7 +35,7 @@ def build(
         wanted = [
             f"+{spec.name},{place}"
             for spec in table_specs(tenant, stage)
-            if spec.mode == "by_ds"
+            if spec.mode in ("by_ds", "history")
             for place in wanted
         ]
     kept = ["--exclude", "tag:any_day"] if again else []

@@ -127,9 +127,11 @@ def _who(chance: random.Random) -> str | None:
 
 
 def _users(chance: random.Random) -> list[Row]:
+    """Each user, and of each a version that no longer holds."""
     return [
         {
             "unified_user_id": user,
+            "is_current": is_current,
             "first_seen_on": _day(chance),
             "registered_on": chance.choice([_day(chance), None]),
             "gender": chance.choice(["f", "m", None]),
@@ -141,6 +143,7 @@ def _users(chance: random.Random) -> list[Row]:
             "consent_marketing": chance.random() < 0.5,
         }
         for user in USERS[:36]
+        for is_current in (True, False)
     ]
 
 

@@ -40,7 +40,7 @@ HARDEST = [
         "user__region,month",
         "select u.region, date_trunc('month', o.ordered_on)::date,"
         " sum(o.net_amount)::double / nullif(count(*) filter (o.net_amount > 0 and not"
-        " o.is_return), 0) from marts.fct_orders o left join marts.dim_users u"
+        " o.is_return), 0) from marts.fct_orders o left join (from marts.dim_users where is_current) u"
         " using (unified_user_id) where o.status = 'completed' group by all",
     ),
     Question(
@@ -63,7 +63,7 @@ HARDEST = [
         "select t.tier, sum(o.net_amount)::double / nullif(count(distinct case when not"
         " o.is_return and o.net_amount > 0 then o.unified_user_id end), 0)"
         " from marts.fct_orders o left join (select d.unified_user_id, tier from"
-        f" marts.dim_users d left join {_TIERS} using (unified_user_id)) t"
+        f" (from marts.dim_users where is_current) d left join {_TIERS} using (unified_user_id)) t"
         " using (unified_user_id) where o.status = 'completed' group by all",
     ),
     Question(
@@ -92,7 +92,7 @@ HARDEST = [
         "user__gender",
         "select u.gender, (count(*) filter (active_days_90d = 0 and active_days_prior_90d"
         f" > 0))::double / count(*) filter (active_days_prior_90d > 0) from {_NEWEST} f"
-        " left join marts.dim_users u using (unified_user_id) group by 1",
+        " left join (from marts.dim_users where is_current) u using (unified_user_id) group by 1",
     ),
     Question(
         "users",
@@ -123,7 +123,7 @@ HARDEST = [
         "select m, c::double / b from (select date_trunc('month', spent_on)::date m,"
         " sum(cost) c from marts.fct_ad_costs group by 1) join (select"
         f" date_trunc('month', first_order_on)::date m, count(*) b from {_NEWEST}"
-        " semi join marts.dim_users using (unified_user_id)"
+        " semi join (from marts.dim_users where is_current) using (unified_user_id)"
         " where first_order_on is not null group by 1) using (m)",
     ),
     Question(
@@ -131,7 +131,7 @@ HARDEST = [
         "",
         "select (select avg(value) from segments.scores where ds = date '2026-03-31')"
         " / ((select sum(cost)::double from marts.fct_ad_costs) / (select count(*) from"
-        f" {_NEWEST} semi join marts.dim_users using (unified_user_id)"
+        f" {_NEWEST} semi join (from marts.dim_users where is_current) using (unified_user_id)"
         " where first_order_on is not null))",
     ),
     Question(
@@ -147,7 +147,7 @@ HARDEST = [
         "user__gender",
         "select u.gender, 100.0 * (count(*) filter (nps >= 9) - count(*) filter"
         " (nps <= 6)) / nullif(count(nps), 0) from marts.fct_feedback f left join"
-        " marts.dim_users u using (unified_user_id) group by 1",
+        " (from marts.dim_users where is_current) u using (unified_user_id) group by 1",
     ),
     Question(
         "buyers",
@@ -159,7 +159,7 @@ HARDEST = [
         " over (partition by unified_user_id) f, case when unified_user_id is not null"
         " and ordered_on >= f then f end first_on from marts.fct_orders where"
         f" status = 'completed') o left join (select f.* from {_NEWEST} f semi join"
-        " marts.dim_users using (unified_user_id)) s using (unified_user_id)"
+        " (from marts.dim_users where is_current) using (unified_user_id)) s using (unified_user_id)"
         " group by all",
     ),
     Question(
@@ -167,7 +167,7 @@ HARDEST = [
         "user__first_order_on__month,month",
         "select date_trunc('month', s.first_order_on)::date, date_trunc('month',"
         " o.ordered_on)::date, sum(o.net_amount) from marts.fct_orders o left join"
-        f" (select f.* from {_NEWEST} f semi join marts.dim_users using"
+        f" (select f.* from {_NEWEST} f semi join (from marts.dim_users where is_current) using"
         " (unified_user_id)) s using (unified_user_id) where o.status = 'completed'"
         " group by all",
     ),
@@ -183,7 +183,7 @@ HARDEST = [
         "category,user__tier",
         "select l.category, t.tier, count(distinct case when l.status = 'completed' and"
         " not l.is_return then l.unified_user_id end) from marts.fct_order_lines l"
-        " left join (select d.unified_user_id, tier from marts.dim_users d left join"
+        " left join (select d.unified_user_id, tier from (from marts.dim_users where is_current) d left join"
         f" {_TIERS} using (unified_user_id)) t using (unified_user_id) group by all",
     ),
     Question(

@@ -305,8 +305,10 @@ def test_a_send_needs_the_consent_of_the_user_too(
     crm = FakeCrm()
     con.execute("create schema marts")
     con.execute(
-        "create table marts.dim_users as select * from (values ('u_a', true),"
-        " ('u_b', false), ('u_c', null)) as t(unified_user_id, consent_marketing)"
+        "create table marts.dim_users as select *, true as is_current"
+        " from (values ('u_a', true), ('u_b', false), ('u_c', null))"
+        " as t(unified_user_id, consent_marketing) union all"
+        " select 'u_b', true, false"
     )
     desire(con, {k: {"tier": "mid"} for k in "abcd"})
     assert run_sync(con, crm).created == 1

@@ -210,6 +210,7 @@ def test_the_public_tables_are_marts_and_a_named_few(
         "identity.rejections",
         "identity.user_history",
         "marts.dim_users",
+        "marts.dim_users_current",
         "marts.fct_orders_current",
         "segments.reasons",
         "segments.reasons_current",

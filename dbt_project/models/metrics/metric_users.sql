@@ -17,6 +17,7 @@ users as (
         consent_profiling,
         consent_marketing
     from {{ source("marts", "dim_users") }}
+    where is_current
 
 ),
 

@@ -156,7 +156,8 @@ def _wanted_sql(con: duckdb.DuckDBPyConnection, target: Target) -> str:
         "select d.record_key, d.fields, d.field_hash, coalesce(d.is_clear, false)"
         f" or not coalesce(u.consent_{target.purpose}, false) as is_clear"
         " from activation.desired as d left join marts.dim_users as u"
-        " on d.unified_user_id = u.unified_user_id where d.target = ?"
+        " on d.unified_user_id = u.unified_user_id and u.is_current"
+        " where d.target = ?"
     )
 
 

@@ -143,6 +143,12 @@ def _take_tables(
             rows = f"from {name}"
             if spec.mode == "by_ds":
                 rows += f" where ds between date '{days[0]}' and date '{days[-1]}'"
+            elif spec.mode == "history":
+                rows = (
+                    f"select * replace (greatest(valid_from, date '{days[0]}') as"
+                    f" valid_from) from {name} where coalesce(valid_to, date"
+                    f" '9999-12-31') > date '{days[0]}'"
+                )
             file = _copy(con, rows, folder / f"{name}.parquet")
             taken.append(Table(stage, spec, file, keys.get(name, ())))
     return taken

@@ -113,7 +113,7 @@ def _columns(con: duckdb.DuckDBPyConnection, table: PublicTable) -> list[str]:
         "select column_name from information_schema.columns where table_catalog ="
         " current_database() and table_schema = ? and table_name = ?"
         " order by ordinal_position",
-        [table.schema, table.newest_day_of or table.name],
+        [table.schema, table.part_of or table.name],
     ).fetchall()
     return [name for (name,) in rows if name not in table.left_out]
 
@@ -131,9 +131,8 @@ def _build(
     try:
         for table in tables:
             schema = _name(table.schema)
-            source = f"{schema}.{_name(table.newest_day_of or table.name)}"
+            source = f"{schema}.{_name(table.part_of or table.name)}"
             copied = f"{_COPY}.{schema}.{_name(table.name)}"
-            newest = f" where ds = (select max(ds) from {source})"
             file = _parquet_file(folder, table)
             file.parent.mkdir(parents=True, exist_ok=True)
             con.execute(f"create schema if not exists {_COPY}.{schema}")
@@ -141,7 +140,7 @@ def _build(
             listed = ", ".join(_name(column) for column in columns)
             con.execute(
                 f"create table {copied} as select {listed} from {source}"
-                f"{newest if table.newest_day_of else ''} order by all"
+                f" where {table.where} order by all"
             )
             for statement in _comments(copied, table, columns):
                 con.execute(statement)

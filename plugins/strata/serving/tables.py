@@ -33,6 +33,9 @@ SNAPSHOTS = ("features.feat_users", "segments.reasons", "segments.scores")
 """Public tables of many days, published also as ``<name>_current``: the newest day, at
 whose ids everything stands today."""
 
+HISTORIES = ("marts.dim_users",)
+"""Public tables of versions, published also as ``<name>_current``: those that hold."""
+
 LEFT_OUT = {
     "audit.gate_results": frozenset({"sample_keys"}),
     "audit.waivers": frozenset({"granted_by"}),
@@ -54,7 +57,7 @@ class PublicTable:
 
     ``columns`` maps column to description; columns without one are published too.
     ``pii_columns`` are those flagged as PII: a table that has one is refused.
-    ``newest_day_of`` names the table of the same schema whose newest day it is.
+    ``part_of`` names the table of the same schema of which it has the rows ``where``.
     Columns ``left_out`` are not copied.
     """
 
@@ -63,7 +66,8 @@ class PublicTable:
     description: str = ""
     columns: Mapping[str, str] = field(default_factory=dict)
     pii_columns: frozenset[str] = frozenset()
-    newest_day_of: str | None = None
+    part_of: str | None = None
+    where: str = "true"
     left_out: frozenset[str] = frozenset()
 
     @property
@@ -104,7 +108,13 @@ def public_tables(
         )
         tables.append(table)
         if full_name in SNAPSHOTS:
-            tables.append(
-                replace(table, name=f"{name}_current", newest_day_of=table.name)
-            )
+            newest = f"ds = (select max(ds) from {full_name})"
+            tables.append(_current(table, newest))
+        if full_name in HISTORIES and full_name in there:
+            tables.append(_current(table, "is_current"))
     return tables
+
+
+def _current(table: PublicTable, where: str) -> PublicTable:
+    """The rows of a table that tell how things are now, under a name of their own."""
+    return replace(table, name=f"{table.name}_current", part_of=table.name, where=where)

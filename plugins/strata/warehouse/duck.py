@@ -11,6 +11,7 @@ import duckdb
 
 from strata import clock
 from strata.run import Run
+from strata.warehouse import history
 from strata.warehouse.base import Promotion
 from strata.warehouse.lease import Lease
 from strata.warehouse.tables import (
@@ -119,7 +120,7 @@ class DuckDBWarehouse:
         with self.connection(f"publish {stage} of {run.ds}") as con:
             con.begin()
             try:
-                done = [_publish(con, spec, run) for spec in wanted]
+                done = [_publish(con, stage, spec, run) for spec in wanted]
                 _forget(con, stage, run)
                 for day in run.days[:-1]:
                     _record(con, stage, run.of_day(day), _of_day(con, wanted, day))
@@ -150,12 +151,17 @@ class DuckDBWarehouse:
         return row[0] if row else None
 
 
-def _publish(con: duckdb.DuckDBPyConnection, spec: TableSpec, run: Run) -> Promotion:
+def _publish(
+    con: duckdb.DuckDBPyConnection, stage: str, spec: TableSpec, run: Run
+) -> Promotion:
     con.execute(f'create schema if not exists "{spec.schema}"')
     if spec.mode == "replace":
         con.execute(
             f"create or replace table {spec.published} as select * from {spec.build}"
         )
+    elif spec.mode == "history":
+        _adapt_columns(con, spec)
+        _correct_history(con, stage, spec, run)
     else:
         _adapt_columns(con, spec)
         if spec.mode == "by_ds":
@@ -173,6 +179,24 @@ def _publish(con: duckdb.DuckDBPyConnection, spec: TableSpec, run: Run) -> Promo
         con.execute(f"insert into {spec.published} by name select * from {spec.build}")
     rows, digest = fingerprint(con, f"{BUILD_PREFIX}{spec.schema}", spec.name)
     return Promotion(f"{spec.schema}.{spec.name}", rows, digest)
+
+
+def _correct_history(
+    con: duckdb.DuckDBPyConnection, stage: str, spec: TableSpec, run: Run
+) -> None:
+    """Put the versions of the run's days in the place of those published for them."""
+    row = con.execute(
+        "select min(ds) from audit.publications where stage = ? and ds > ?",
+        [stage, run.ds],
+    ).fetchone()
+    built = _columns(con, f"{BUILD_PREFIX}{spec.schema}", spec.name)
+    columns = [name for name, _ in built]
+    days = history.Days(run.days[0], run.ds, row[0] if row else None)
+    made = history.corrected(spec.published, spec.build, columns, days)
+    con.execute(f"create temp table history_corrected as {made}")
+    con.execute(f"delete from {spec.published} where {history.concerned(days)}")
+    con.execute(f"insert into {spec.published} by name from history_corrected")
+    con.execute("drop table history_corrected")
 
 
 def _adapt_columns(con: duckdb.DuckDBPyConnection, spec: TableSpec) -> None:

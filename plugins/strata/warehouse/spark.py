@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from strata.run import Run
+from strata.warehouse import history
 from strata.warehouse.base import Promotion
 from strata.warehouse.lease import Lease
 from strata.warehouse.publications import (
@@ -140,6 +141,10 @@ class SparkWarehouse:
         name = f"{spec.schema}__{spec.name}"
         if spec.mode == "by_key" and before:
             self._write_by_key(spec, f"{place}.{name}")
+        elif spec.mode == "history":
+            later = [r.ds for r in said.runs if r.stage == "features" and r.ds > run.ds]
+            told = history.Days(run.days[0], run.ds, min(later, default=None))
+            self._write_history(spec, f"{place}.{name}", told, is_first=not before)
         else:
             self._move(spec, place, name)
         columns = tuple(self.spark.table(f"{place}.{name}").dtypes)
@@ -159,6 +164,24 @@ class SparkWarehouse:
         built, before = self.spark.table(_build(spec)), self.spark.table(_name(spec))
         kept = before.join(built, list(spec.key), "left_anti")
         kept.unionByName(built, allowMissingColumns=True).write.saveAsTable(target)
+
+    def _write_history(
+        self, spec: TableSpec, target: str, days: history.Days, *, is_first: bool
+    ) -> None:
+        """The versions, corrected for the days of the run, with those long ended."""
+        built = self.spark.table(_build(spec))
+        before = f"(select * from {_build(spec)} limit 0)"
+        if not is_first:
+            there = self.spark.table(_name(spec)).columns
+            listed = ", ".join(
+                c if c in there else f"cast(null as {kind}) as {c}"
+                for c, kind in built.dtypes
+            )
+            before = f"(select {listed} from {_name(spec)})"
+        made = history.corrected(before, _build(spec), built.columns, days)
+        ended = f"select * from {before} where not ({history.concerned(days)})"
+        rows = self.spark.sql(made).unionByName(self.spark.sql(ended))
+        rows.write.saveAsTable(target)
 
     def _register(self, part: Part) -> None:
         columns = ", ".join(f"`{name}` {kind}" for name, kind in part.columns)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-PublishMode = Literal["replace", "by_ds", "by_key", "append"]
+PublishMode = Literal["replace", "by_ds", "by_key", "append", "history"]
 
 STAGES: tuple[str, ...] = (
     "ingest",
@@ -31,7 +31,7 @@ STAGE_SCHEMAS: Mapping[str, tuple[str, ...]] = {
 BUILD_PREFIX = "build_"
 
 # A model that an older day had to fit is kept: its scores name it.
-SNAPSHOT_MODES: tuple[PublishMode, ...] = ("by_ds", "by_key")
+SNAPSHOT_MODES: tuple[PublishMode, ...] = ("by_ds", "by_key", "history")
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class TableSpec:
     key: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.mode == "by_key" and not self.key:
-            raise ValueError(f"{self.schema}.{self.name}: by_key needs a key")
+        if self.mode in ("by_key", "history") and not self.key:
+            raise ValueError(f"{self.schema}.{self.name}: {self.mode} needs a key")
 
     @property
     def published(self) -> str:

@@ -109,6 +109,7 @@ class Place:
 
     def raw(self, table: str, columns: str = "id, name, amount") -> list[tuple]:  # type: ignore[type-arg]
         con = duckdb.connect()
+        con.execute("set timezone = 'Asia/Shanghai'")  # the machine's changes nothing
         con.execute(
             "create schema quarantine; create table quarantine.rows (system varchar,"
             " entity varchar, status varchar, load_id varchar, file varchar,"

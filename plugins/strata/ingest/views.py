@@ -56,10 +56,20 @@ def _select(entity: Entity, parts: Sequence[str]) -> str:
         empty = ", ".join(f'null::{kind} as "{c}"' for c, kind in columns.items())
         return f"select {empty} where false"
     files = ", ".join("'" + part.replace("'", "''") + "'" for part in parts)
-    listed = ", ".join(f'r."{c}"::{kind} as "{c}"' for c, kind in columns.items())
+    listed = ", ".join(f'{_read(c, kind)} as "{c}"' for c, kind in columns.items())
     return (
         f"select {listed} from read_parquet([{files}], union_by_name = true,"
         " hive_partitioning = false) as r"
+    )
+
+
+def _read(column: str, kind: str) -> str:
+    """A column of the files. Their times are instants: in UTC, not the machine's zone."""
+    value = f'r."{column}"'
+    return (
+        f"make_timestamp(epoch_us({value}))"
+        if kind == "timestamp"
+        else f"{value}::{kind}"
     )
 
 

@@ -11,9 +11,9 @@ import pytest
 from strata.config.loader import read_yaml
 from strata.config.playbooks import PlaybooksConfig
 from strata.config.tiers import TIERS, TiersConfig
+from strata.registry import AlteredModelError
 from strata.run import Run
 from strata.scoring import SegmentCounts, score
-from strata.scoring.models import AlteredModelError
 
 CONFIG = Path(__file__).parents[2] / "config"
 RULES = read_yaml(CONFIG / "tiers.yml", TiersConfig)

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from strata.config.tiers import ClvRules
-from strata.scoring.models import CONVERGED, StoredModel, version_of
+from strata.registry import CONVERGED, StoredModel, version_of
 from strata.scoring.optimum import Floats
 from strata.scoring.purchases import (
     PurchaseFit,

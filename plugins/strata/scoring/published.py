@@ -5,6 +5,8 @@ from datetime import date, timedelta
 import duckdb
 import pandas as pd
 
+from strata.registry import earlier
+
 NUMBERS = (
     "recency_days",
     "days_since_active",
@@ -74,29 +76,6 @@ def read_users(
         """,
         {"ds": ds, "since": since, "newest": newest},
     ).df()
-
-
-def earlier(
-    con: duckdb.DuckDBPyConnection,
-    schema: str,
-    table: str,
-    columns: str,
-    day: str | None = None,
-) -> str | None:
-    """SQL for what is published and what this run has built; None where neither is.
-
-    With ``day``, a column, what is built of a day stands for what is published of it.
-    """
-    found = con.execute(
-        "select table_schema from information_schema.tables"
-        " where table_schema in (?, ?) and table_name = ? order by table_schema desc",
-        [schema, f"build_{schema}", table],
-    ).fetchall()
-    parts = [f'select {columns} from "{place}"."{table}"' for (place,) in found]
-    if day is not None and len(parts) == 2:
-        built = f'"build_{schema}"."{table}"'
-        parts[0] += f" where {day} not in (select {day} from {built})"
-    return " union all ".join(parts) or None
 
 
 def _earlier(con: duckdb.DuckDBPyConnection) -> str:

@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from strata.config.playbooks import PlaybooksConfig
 from strata.config.tiers import TIERS, TiersConfig
+from strata.registry import StoredModel, newest_model, write_models
 from strata.run import Run
 from strata.scoring.clv import FittedClv, fit_clv, model_name, use
-from strata.scoring.models import StoredModel, newest_model, write_models
 from strata.scoring.published import count_users, read_users
 from strata.scoring.reasons import reasons
 from strata.scoring.scores import SCORES

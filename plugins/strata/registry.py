@@ -1,4 +1,7 @@
-"""Models that scored: kept as JSON with a card, and read back to the same numbers."""
+"""Models that scored: kept as JSON with a card, and read back to the same numbers.
+
+A stage that fits a model writes it into its build, and it is published with the stage.
+"""
 
 import hashlib
 import json
@@ -10,7 +13,6 @@ from typing import Any
 import duckdb
 
 from strata.run import Run
-from strata.scoring.published import earlier
 
 CONVERGED = "converged"
 
@@ -53,9 +55,13 @@ def version_of(
 
 
 def newest_model(
-    con: duckdb.DuckDBPyConnection, model: str, ds: date, max_age_days: int
+    con: duckdb.DuckDBPyConnection,
+    model: str,
+    ds: date,
+    max_age_days: int,
+    statuses: tuple[str, ...] = (CONVERGED,),
 ) -> StoredModel | None:
-    """The newest converged ``model`` that a run of ``ds`` may use, None to fit one.
+    """The newest ``model`` that a run of ``ds`` may use, None to fit one.
 
     Never one that has seen later days, nor one older than ``max_age_days``. Raises
     ``AlteredModelError`` where the artefact does not match its recorded hash.
@@ -68,11 +74,12 @@ def newest_model(
         f"""
         select version, trained_through, status, card, artefact, artefact_hash
         from ({known})
-        where model = ? and status = ? and trained_through between ? and ?
+        where model = ? and list_contains(?, status)
+            and trained_through between ? and ?
         order by trained_through desc, version desc
         limit 1
         """,
-        [model, CONVERGED, ds - timedelta(days=max_age_days), ds],
+        [model, list(statuses), ds - timedelta(days=max_age_days), ds],
     ).fetchone()
     if row is None:
         return None
@@ -118,6 +125,49 @@ def write_models(
                 run.run_id,
             ],
         )
+
+
+def put_in_force(
+    con: duckdb.DuckDBPyConnection, model: str, versions: Mapping[date, str]
+) -> None:
+    """Write to ``learned.models_in_force`` which version of ``model`` a day has.
+
+    A day that has none has no row. SQL looks up there what each snapshot is made with.
+    """
+    con.execute("create schema if not exists learned")
+    con.execute(
+        "create table if not exists learned.models_in_force"
+        " (ds date, model varchar, version varchar)"
+    )
+    con.execute("delete from learned.models_in_force where model = ?", [model])
+    for ds, version in sorted(versions.items()):
+        con.execute(
+            "insert into learned.models_in_force values (?, ?, ?)",
+            [ds, model, version],
+        )
+
+
+def earlier(
+    con: duckdb.DuckDBPyConnection,
+    schema: str,
+    table: str,
+    columns: str,
+    day: str | None = None,
+) -> str | None:
+    """SQL for what is published and what this run has built; None where neither is.
+
+    With ``day``, a column, what is built of a day stands for what is published of it.
+    """
+    found = con.execute(
+        "select table_schema from information_schema.tables"
+        " where table_schema in (?, ?) and table_name = ? order by table_schema desc",
+        [schema, f"build_{schema}", table],
+    ).fetchall()
+    parts = [f'select {columns} from "{place}"."{table}"' for (place,) in found]
+    if day is not None and len(parts) == 2:
+        built = f'"build_{schema}"."{table}"'
+        parts[0] += f" where {day} not in (select {day} from {built})"
+    return " union all ".join(parts) or None
 
 
 def _text(content: Mapping[str, Any]) -> str:

@@ -16,7 +16,16 @@ versions as (
     version="updated_at",
     earliest={
         "satisfaction_at": "case when satisfaction is not null then updated_at end",
+        "satisfaction_known_at":
+            "case when satisfaction is not null then _known_at end",
         "closed_at": "case when status = 'closed' then updated_at end",
+        "responded_known_at":
+            "case when first_response_at is not null then _known_at end",
+        "resolved_known_at": "case when resolved_at is not null then _known_at end",
+        "reopened_at":
+            "case when status = 'open' and resolved_at is not null then updated_at end",
+        "reopened_known_at":
+            "case when status = 'open' and resolved_at is not null then _known_at end",
     },
 ) }},
 

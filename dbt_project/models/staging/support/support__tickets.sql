@@ -22,10 +22,15 @@ final as (
         status,
         opened_at,
         first_response_at,
+        responded_known_at as first_response_known_at,
         resolved_at,
+        resolved_known_at,
+        reopened_at,
+        reopened_known_at,
         closed_at,
         satisfaction,
         satisfaction_at,
+        satisfaction_known_at,
         order_id,
         _first_known_at as known_at
     from tickets

@@ -31,11 +31,12 @@ def build_stage(stage: str, tenant: Tenant, run: Run, progress: Progress) -> Non
 
 
 def table_specs(tenant: Tenant, stage: str) -> list[TableSpec]:
-    if stage in PYTHON_TABLES:
-        return list(PYTHON_TABLES[stage])
+    of_python = list(PYTHON_TABLES.get(stage, ()))
+    if stage in ("identity", "segments"):
+        return of_python
     from strata import transform
 
-    return transform.table_specs(tenant, stage)
+    return [*of_python, *transform.table_specs(tenant, stage)]
 
 
 def set_run_dates(
@@ -164,7 +165,16 @@ def _world(tenant: Tenant, run: Run, progress: Progress) -> Any:
 def _build_features(tenant: Tenant, run: Run, progress: Progress) -> None:
     """Some days at a time, or memory would grow with the days of the run."""
     from strata import transform
+    from strata.config.features import FeaturesConfig
+    from strata.config.text import TextConfig
+    from strata.interest import learn_categories
+    from strata.text import judge_texts
 
+    rules = read_yaml(tenant.config_dir / "features.yml", FeaturesConfig)
+    with tenant.warehouse.connection("ask what models say") as con:
+        set_run_dates(con, tenant, run)
+        judge_texts(con, run, read_yaml(tenant.config_dir / "text.yml", TextConfig))
+        learn_categories(con, run, rules.next_category)
     parts = [
         run.days[n : n + _DAYS_AT_ONCE] for n in range(0, len(run.days), _DAYS_AT_ONCE)
     ]

@@ -69,9 +69,11 @@ create table staging.touches (touch_id varchar, system varchar, touchpoint varch
     opened_at timestamp, clicked_at timestamp, _run_id varchar);
 create table staging.tickets (ticket_id varchar, system varchar, touchpoint varchar,
     person_entity varchar, person_key varchar, category varchar, status varchar,
-    opened_at timestamp, first_response_at timestamp, resolved_at timestamp,
+    opened_at timestamp, first_response_at timestamp,
+    first_response_known_at timestamp, resolved_at timestamp,
+    resolved_known_at timestamp, reopened_at timestamp, reopened_known_at timestamp,
     closed_at timestamp, satisfaction integer, satisfaction_at timestamp,
-    order_id varchar, known_at timestamp, _run_id varchar);
+    satisfaction_known_at timestamp, order_id varchar, known_at timestamp, _run_id varchar);
 create table staging.feedback (feedback_id varchar, system varchar, touchpoint varchar,
     person_entity varchar, person_key varchar, kind varchar, rating integer,
     nps integer, category varchar, sku varchar, order_id varchar, "language" varchar,
@@ -84,6 +86,17 @@ create table staging.loyalty (entry_id varchar, system varchar, touchpoint varch
 create table staging.ad_costs (system varchar, touchpoint varchar, campaign varchar,
     spent_on date, impressions bigint, clicks bigint, "cost" decimal(18,4),
     currency varchar, known_at timestamp, _run_id varchar);
+create schema learned;
+create table learned.models_in_force (ds date, model varchar, version varchar);
+create table learned.scored_texts (source varchar, text_key varchar,
+    system varchar, person_entity varchar, person_key varchar, written_at timestamp,
+    known_at timestamp, score decimal(9,6), label varchar, topics varchar,
+    model_version varchar, _text_check integer);
+create table learned.category_weights (model_version varchar,
+    category varchar, next_category varchar, weight double);
+insert into learned.category_weights values
+    ('taste-1', 'beauty', 'home', 0.5), ('taste-1', 'home', 'beauty', 0.25),
+    ('taste-1', 'beauty', 'books', 0.75), ('taste-1', 'home', 'food', 0.125);
 create table features.feat_users (unified_user_id varchar, ds date,
     consent_profiling boolean, consent_marketing boolean);
 create table segments.user_tiers (unified_user_id varchar, ds date, tier varchar,
@@ -95,6 +108,7 @@ create table segments.reasons (unified_user_id varchar, ds date, rank integer,
 
 BUILT = (
     "features.feat_users",
+    "features.text_scores",
     "features.daily_activity",
     "marts.dim_users",
     "marts.fct_orders",
@@ -112,7 +126,12 @@ MORNING = timedelta(hours=1, minutes=30)
 LATE = timedelta(days=91)
 """By so much later than they happened come rows that are late; all are after DS."""
 
-KNOWN_THEN = ("features.feat_users", "features.daily_activity", "marts.dim_users")
+KNOWN_THEN = (
+    "features.feat_users",
+    "features.text_scores",
+    "features.daily_activity",
+    "marts.dim_users",
+)
 """Tables that tell a day by what was known on it; facts tell what is known now."""
 
 Tables = dict[str, list[tuple[Any, ...]]]
@@ -247,7 +266,7 @@ class Company:
     def buys(self, record: Record, amount: float, at: datetime) -> None:
         """Or gives back, where the amount is negative."""
         system, entity, key = record
-        name = f"{system}:order:{self.written}"
+        name = f"{system}:order:{at}:{self.written}"
         amounts = {
             "discount_amount": 0,
             "refund_amount": max(-amount, 0),
@@ -309,6 +328,43 @@ class Company:
             known_at=self.known(at),
         )
 
+    def books(self, record: Record, kind: str, at: datetime, points: int = 0) -> None:
+        """An entry of the loyalty programme: points, or a coupon of 5."""
+        system, entity, key = record
+        reason = ("earn" if points > 0 else "burn") if kind == "points" else None
+        self.insert(
+            "staging.loyalty",
+            entry_id=f"loyalty:{self.written}",
+            system=system,
+            person_entity=entity,
+            person_key=key,
+            kind=kind,
+            points=points or None,
+            reason=reason,
+            amount=None if points else 5,
+            booked_at=at,
+            known_at=self.known(at),
+        )
+
+    def writes(self, record: Record, score: float, at: datetime) -> None:
+        """A review, as the models of two months judge it."""
+        system, entity, key = record
+        for version, milder in (("mood-1", 1.0), ("mood-2", 0.5)):
+            self.insert(
+                "learned.scored_texts",
+                source="review",
+                text_key=f"review:{at}:{self.late}",
+                system=system,
+                person_entity=entity,
+                person_key=key,
+                written_at=at,
+                known_at=self.known(at),
+                score=score * milder,
+                label="positive" if score > 0 else "negative",
+                topics=",delivery,price,",
+                model_version=version,
+            )
+
     def asks(self, ticket: Record, at: datetime) -> None:
         system, entity, key = ticket
         self.insert(
@@ -318,7 +374,9 @@ class Company:
             person_entity=entity,
             person_key=key,
             status="open",
+            category="quality",
             opened_at=at,
+            known_at=self.known(at),
         )
 
     def reads_all(self, at: datetime) -> None:
@@ -334,8 +392,9 @@ class Company:
         self.con.execute(
             "update staging.tickets set status = 'closed', satisfaction = 5,"
             " first_response_at = $at, resolved_at = $at, closed_at = $at,"
-            " satisfaction_at = $at",
-            {"at": at},
+            " satisfaction_at = $at, first_response_known_at = $known,"
+            " resolved_known_at = $known, satisfaction_known_at = $known",
+            {"at": at, "known": self.known(at)},
         )
 
     def advertises(self, day: date) -> None:
@@ -379,6 +438,15 @@ def tell_the_past(company: Company) -> None:
     company.judges(MINI_OF_BEN, 9, END - timedelta(seconds=1))
     company.invites(MEMBER_ANN, INVITEE, END - timedelta(seconds=1))
     company.advertises(DS)
+    for days in (0, 100, 364):
+        moment = END - timedelta(days=days, seconds=1)
+        company.does(APP_OF_ANN, "chat_message", moment)
+        company.does(MINI_OF_BEN, "group_join", moment)
+        company.books(MEMBER_ANN, "points", moment, points=100)
+        company.books(MEMBER_ANN, "coupon_issued", moment)
+        company.writes(STORE_OF_BEN, 0.5, moment)
+    company.books(MEMBER_ANN, "points", END - timedelta(days=3), points=-30)
+    company.books(MEMBER_ANN, "coupon_redeemed", END - timedelta(days=2))
 
 
 def tell_what_came_late(company: Company) -> None:
@@ -388,6 +456,9 @@ def tell_what_came_late(company: Company) -> None:
         company.does(APP_OF_ANN, "share", moment)
         company.buys(STORE_OF_BEN, 77.0, moment)
         company.buys(STORE_OF_BEN, -7.0, moment)
+        company.books(MEMBER_ANN, "points", moment, points=7)
+        company.writes(STORE_OF_BEN, -0.9, moment)
+    company.is_answered(END - timedelta(hours=3))
     company.decides(CRM_OF_ANN, "profiling", False, END - timedelta(days=1))
     company.changes(CRM_OF_ANN, END - timedelta(days=1), city="Lhasa")
     company.registers(APP_OF_ANN, END - timedelta(days=90), city="Lhasa")
@@ -409,6 +480,9 @@ def tell_the_future(company: Company) -> None:
         company.does(DEVICE, "referral", at)
         company.buys(STORE_OF_BEN, 9999, at)
         company.buys(STORE_OF_BEN, -777, at)
+        company.books(MEMBER_ANN, "points", at, points=-55)
+        company.books(MEMBER_ANN, "coupon_redeemed", at)
+        company.writes(STORE_OF_BEN, -1.0, at)
         company.decides(CRM_OF_ANN, "profiling", False, at)
         company.decides(CRM_OF_ANN, "marketing", False, at)
     for record in (("crm", "customers", "C2"), ("store", "buyers", "B2")):
@@ -487,6 +561,12 @@ def build(
                     "insert into ops.run_dates values"
                     " (?, ?, ?, true, ?, false, 'crm', 'customers', 'run', ?, ?)",
                     [day, starts_at, ends_at, ZONE, ends_at + MORNING, day],
+                )
+                mood = "mood-1" if day <= DS else "mood-2"
+                con.execute(
+                    "insert into learned.models_in_force values"
+                    " ($day, 'sentiment', $mood), ($day, 'next_category', 'taste-1')",
+                    {"day": day, "mood": mood},
                 )
         selected = ("models/features", "models/marts", "tests/features")
         # The invariants hold facts to features, and facts have what came late.

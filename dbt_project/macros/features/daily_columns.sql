@@ -4,11 +4,43 @@
 #}
 
 {% macro event_counts() -%}
-    {#- The configured event counts as columns of a group of events. -#}
-    {%- for name, types in feature_settings().event_counts.items() -%}
-    {{ count_where("event_type in ('" ~ types | join("', '") ~ "')") }} as {{ name }}
-    {{- ",\n        " if not loop.last }}
+    {#-
+        The configured event counts as columns of a group of events, which have
+        system, event_type, category, value, event_on and local_hour.
+    -#}
+    {%- for name, wanted in feature_settings().event_counts.items() -%}
+    {%- if wanted.sums -%}
+    sum(case
+        {#- #} when {{ is_counted_event(wanted) }}
+        {#- #} then cast({{ wanted.sums }} as decimal(18, 4)) end)
+    {%- else -%}
+    {{ count_where(is_counted_event(wanted)) }}
+    {%- endif %} as {{ name }}{{ ",\n        " if not loop.last }}
     {%- endfor -%}
+{%- endmacro %}
+
+{% macro is_counted_event(wanted) -%}
+    {#- Whether an event meets all that an event count of the config names. -#}
+    {%- set conditions = [] -%}
+    {%- for column, values in {
+        "event_type": wanted.types,
+        "system": wanted.channels,
+        "category": wanted.categories,
+    }.items() if values -%}
+    {%- do conditions.append(column ~ " in ('" ~ values | join("', '") ~ "')") -%}
+    {%- endfor -%}
+    {%- if wanted.days -%}
+    {%- set no = "not " if wanted.days == "weekday" else "" -%}
+    {%- do conditions.append(no ~ "(" ~ is_weekend("event_on") ~ ")") -%}
+    {%- endif -%}
+    {%- set hours = [] -%}
+    {%- for since, until in wanted.hours -%}
+    {%- do hours.append("local_hour between " ~ since ~ " and " ~ (until - 1)) -%}
+    {%- endfor -%}
+    {%- if hours -%}
+    {%- do conditions.append("(" ~ hours | join(" or ") ~ ")") -%}
+    {%- endif -%}
+    {{ conditions | join(" and ") }}
 {%- endmacro %}
 
 {% macro days_by_record() -%}

@@ -10,7 +10,7 @@
             "gross_amount",
             "discount_amount",
         ])
-        | rejectattr("aggregate", "equalto", "ratio")
+        | rejectattr("aggregate", "in", ["ratio", "mean"])
         | selectattr("window_days") | rejectattr("channels") | list -%}
     false
     {%- for measure in measures[:-1] -%}

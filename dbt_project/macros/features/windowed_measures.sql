@@ -90,15 +90,16 @@
     {%- endfor -%}
 {%- endmacro %}
 
-{% macro counted_days(family, days) -%}
+{% macro counted_days(family, days=none) -%}
     {#-
         The features that count days of all channels, from `days` with one row a user,
         ds and day: a day on which two channels were used is one.
     -#}
     {%- for measure in measures_of(family, ["days"]) if not measure.channels -%}
-    {%- set within = " and " ~ days ~ ".days_ago < " ~ measure.window_days -%}
+    {%- set of = days ~ "." if days else "" -%}
+    {%- set within = " and " ~ of ~ "days_ago < " ~ measure.window_days -%}
     {{ count_where(
-        days ~ "." ~ measure.column ~ " > 0" ~ (within if measure.window_days else "")
+        of ~ measure.column ~ " > 0" ~ (within if measure.window_days else "")
     ) }} as {{ measure.name }}{{ ",\n        " if not loop.last }}
     {%- endfor -%}
 {%- endmacro %}
@@ -106,12 +107,13 @@
 {% macro measured_features(family, summed, counted=none) -%}
     {#-
         The columns that `summed_windows` made, from `summed`, and those of
-        `counted_days`, from `counted`; 0 for a user without a day, null for a ratio.
+        `counted_days`, from `counted`; 0 for a user without a day, null for a ratio
+        or a mean.
     -#}
-    {%- for measure in measures_of(family, ["sum", "days", "ratio"]) -%}
+    {%- for measure in measures_of(family, ["sum", "days", "ratio", "mean"]) -%}
     {%- set is_counted = measure.aggregate == "days" and not measure.channels -%}
     {%- set relation = (counted or summed) if is_counted else summed -%}
-    {%- if measure.aggregate == "ratio" -%}
+    {%- if measure.aggregate in ["ratio", "mean"] -%}
     {{ relation }}.{{ measure.name }}
     {%- else -%}
     coalesce({{ relation }}.{{ measure.name }}, 0) as {{ measure.name }}
@@ -139,21 +141,31 @@
     {%- endfor -%}
 {%- endmacro %}
 
-{% macro windowed_measures(family, days, aggregates=["sum", "days"]) -%}
+{% macro windowed_measures(family, days=none, aggregates=["sum", "days", "mean"]) -%}
     {#-
-        The features as columns of a group by user and ds of int_user_days_summed.
+        The features as columns of a group by user and ds of the relation `days`, which
+        has the columns of the family's measures and `days_ago`; a select from it alone
+        need not name it. For entries, which are few: rows of daily_activity are added
+        up once for all windows by `summed_windows`.
     -#}
+    {%- set of = days ~ "." if days else "" -%}
     {%- for measure in measures_of(family, aggregates) -%}
-    {%- set column = days ~ "." ~ measure.column -%}
-    {%- set within = days ~ ".days_ago < " ~ measure.window_days -%}
+    {%- set column = of ~ measure.column -%}
+    {%- set within = of ~ "days_ago < " ~ measure.window_days -%}
     {%- if measure.aggregate == "days" -%}
     count(distinct case
         {#- #} when {{ column }} > 0{{ " and " ~ within if measure.window_days }}
-        {#- #} then {{ days }}.activity_on end)
-    {%- elif measure.window_days -%}
-    sum(case when {{ within }} then {{ column }} end)
+        {#- #} then {{ of }}activity_on end)
     {%- else -%}
-    sum({{ column }})
+    {%- set part = (
+        "case when " ~ within ~ " then " ~ column ~ " end"
+        if measure.window_days else column
+    ) -%}
+    {%- if measure.aggregate == "mean" -%}
+    cast(sum({{ part }}) as double) / nullif(count({{ part }}), 0)
+    {%- else -%}
+    sum({{ part }})
+    {%- endif -%}
     {%- endif %} as {{ measure.name }}{{ ",\n        " if not loop.last }}
     {%- endfor -%}
 {%- endmacro %}

@@ -286,6 +286,7 @@ joined as (
         end as age_band,
         described.region,
         described.city,
+        {{ city_tier("described.city") }} as city_tier,
         coalesce(
             least(described.first_seen_on, described.registered_on),
             described.first_seen_on,
@@ -319,6 +320,7 @@ final as (
         age_band,
         region,
         city,
+        city_tier,
         first_seen_on,
         registered_on,
         {{ date_diff_days("first_seen_on", "ds") }} as tenure_days,

@@ -24,6 +24,8 @@ events as (
         event_type,
         event_at,
         known_at,
+        category,
+        value,
         duration_seconds
     from {{ source("staging", "events") }}
     where person_key is not null and event_at is not null
@@ -39,6 +41,8 @@ localised as (
         events.event_type,
         events.event_at,
         events.known_at,
+        events.category,
+        events.value,
         events.duration_seconds,
         {{ local_timestamp("events.event_at", "tenant.timezone") }} as event_local_at
     from events
@@ -55,7 +59,10 @@ marked as (
         event_type,
         cast(event_local_at as date) as event_on,
         known_at,
+        category,
+        value,
         duration_seconds,
+        extract(hour from event_local_at) as local_hour,
         {{ is_night("event_local_at") }} as is_night,
         coalesce(
             event_at > lag(event_at) over (

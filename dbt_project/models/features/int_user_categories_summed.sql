@@ -1,5 +1,9 @@
 -- Grain: ds, unified_user_id, category; the last 365 days, lines bought and events.
--- Postage, fees and vouchers are lines of an order, but nobody's taste.
+-- Postage, fees and vouchers are lines of an order, but nobody's taste. Affinity counts
+-- events and lines, faded by their age (config/features.yml: interest).
+{%- set rules = feature_settings().interest %}
+{%- set bought_ago = date_diff_days("orders.ordered_on", "orders.ds") %}
+{%- set seen_ago = date_diff_days("record_days.event_on", "records.ds") %}
 with
 
 orders as (
@@ -62,7 +66,11 @@ bought as (
         orders.unified_user_id,
         order_lines.category,
         count(*) as line_count,
-        sum(order_lines.net_amount) as net_amount
+        {{ count_where(bought_ago ~ " < 30") }} as line_count_30d,
+        {{ count_where(bought_ago ~ " < 90") }} as line_count_90d,
+        {{ count_where(bought_ago ~ " between 90 and 179") }} as line_count_prior_90d,
+        sum(order_lines.net_amount) as net_amount,
+        sum({{ faded(rules.purchase_weight, bought_ago) }}) as affinity
     from orders
     inner join run_dates on orders.ds = run_dates.ds
     inner join order_lines
@@ -79,7 +87,12 @@ seen as (
         records.ds,
         records.unified_user_id,
         record_days.category,
-        sum(record_days.event_count) as event_count
+        sum(record_days.event_count) as event_count,
+        sum(case when {{ seen_ago }} < 30 then record_days.event_count end)
+            as event_count_30d,
+        sum(case when {{ seen_ago }} < 90 then record_days.event_count end)
+            as event_count_90d,
+        sum({{ faded("record_days.event_count", seen_ago) }}) as affinity
     from records
     inner join record_days
         on
@@ -101,7 +114,13 @@ final as (
         coalesce(bought.category, seen.category) as category,
         coalesce(bought.line_count, 0) as line_count,
         coalesce(bought.net_amount, 0) as net_amount,
-        coalesce(seen.event_count, 0) as event_count
+        coalesce(bought.line_count_30d, 0) as line_count_30d,
+        coalesce(bought.line_count_90d, 0) as line_count_90d,
+        coalesce(bought.line_count_prior_90d, 0) as line_count_prior_90d,
+        coalesce(seen.event_count, 0) as event_count,
+        coalesce(seen.event_count_30d, 0) as event_count_30d,
+        coalesce(seen.event_count_90d, 0) as event_count_90d,
+        coalesce(bought.affinity, 0) + coalesce(seen.affinity, 0) as affinity
     from bought
     full outer join seen
         on

@@ -12,6 +12,7 @@ from strata.config.playbooks import PlaybooksConfig
 from strata.config.sample import SampleConfig
 from strata.config.sources import SourcesConfig
 from strata.config.suites import read_suites
+from strata.config.text import TextConfig
 from strata.config.tiers import TiersConfig
 from strata.config.world import WorldConfig
 
@@ -21,6 +22,7 @@ _FILES: dict[str, type[BaseModel]] = {
     "matching": MatchingConfig,
     "playbooks": PlaybooksConfig,
     "sources": SourcesConfig,
+    "text": TextConfig,
     "tiers": TiersConfig,
 }
 

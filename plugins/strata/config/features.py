@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Self, get_args
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -26,6 +26,8 @@ DataType = Literal["boolean", "integer", "double", "date", "string", "decimal(18
 PiiClass = Literal["behavioural", "quasi_identifier"]
 
 NAME = r"^[a-z][a-z0-9_]*$"
+Name = Annotated[str, Field(pattern=NAME)]
+Hour = Annotated[int, Field(ge=0, le=24)]
 
 DAILY_COLUMNS: dict[str, tuple[DataType, str]] = {
     "activity_count": ("integer", "Events and counted orders."),
@@ -46,6 +48,44 @@ DAILY_COLUMNS: dict[str, tuple[DataType, str]] = {
 """Additive columns of ``features.daily_activity`` that every tenant has."""
 
 
+FAMILY_COLUMNS: dict[Family, tuple[str, ...]] = {
+    "loyalty": (
+        "points_earned",
+        "points_spent",
+        "points_expired",
+        "coupons_issued",
+        "coupons_redeemed",
+        "coupon_amount_redeemed",
+    ),
+    "service": (
+        "ticket_count",
+        "complaint_count",
+        "reopened_ticket_count",
+        "resolved_ticket_count",
+        "first_response_hours",
+        "resolution_hours",
+        "ticket_satisfaction",
+        "nps_answer_count",
+        "nps",
+        "review_count",
+        "review_rating",
+        "event_attended_count",
+    ),
+    "sentiment": (
+        "text_count",
+        "sentiment_score",
+        "negative_text_count",
+        "positive_text_count",
+        "review_sentiment",
+        "ticket_sentiment",
+    ),
+}
+"""Families whose measures are no columns of daily_activity: those of ``feat_<family>``.
+
+Of sentiment there is also ``topic_<topic>`` and ``negative_<topic>``.
+"""
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -64,10 +104,67 @@ class Night(_Model):
 
 
 class EventCount(_Model):
-    """Event types counted together by day."""
+    """Events counted together by day: those that meet all of what is named.
 
-    types: tuple[str, ...] = Field(min_length=1)
+    ``hours`` are local, from the first up to, not including, the second; ``channels``
+    are systems. With ``sums`` their values are added up in place of their number.
+    """
+
+    types: tuple[str, ...] = ()
+    hours: tuple[tuple[Hour, Hour], ...] = ()
+    days: Literal["weekday", "weekend"] | None = None
+    channels: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    sums: Literal["value"] | None = None
     description: str
+
+    @model_validator(mode="after")
+    def _is_about_something(self) -> Self:
+        if not (
+            self.types or self.hours or self.days or self.channels or self.categories
+        ):
+            raise ValueError("name types, hours, days, channels or categories")
+        if any(since >= until for since, until in self.hours):
+            raise ValueError("hours go up: one over midnight is [22, 24] and [0, 6]")
+        return self
+
+
+class InterestRules(_Model):
+    """How interest in a category fades, and what a purchase of it weighs in events."""
+
+    half_life_days: int = Field(ge=1)
+    purchase_weight: int = Field(ge=1)
+
+
+class NextCategoryRules(_Model):
+    """How it is learned which category comes next (``strata.interest``)."""
+
+    history_days: int = Field(default=365, ge=30)
+    test_days: int = Field(default=60, ge=7)
+    penalties: tuple[float, ...] = Field(default=(1, 10, 100, 1e3, 1e4), min_length=1)
+    least_users: int = Field(default=200, ge=10)
+    most_categories: int = Field(default=300, ge=2)
+    refit_days: int = Field(default=30, ge=1)
+
+
+class PriceRules(_Model):
+    """Bounds of the price bands, as shares of the median price of a category."""
+
+    low_below: float = Field(gt=0)
+    high_above: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _bands_lie_apart(self) -> Self:
+        if self.low_below > self.high_above:
+            raise ValueError("low_below must not lie above high_above")
+        return self
+
+
+class LoyaltyRules(_Model):
+    """How long points last, and from how many earned in a year a level is reached."""
+
+    points_last_days: int = Field(ge=31)
+    levels: dict[str, int] = Field(min_length=1)
 
 
 class DailyColumn(_Model):
@@ -125,7 +222,7 @@ class Measure(_Model):
     name: str = Field(pattern=NAME)
     family: Family
     column: str
-    aggregate: Literal["sum", "days"] = "sum"
+    aggregate: Literal["sum", "days", "mean"] = "sum"
     windows: tuple[int | Literal["total"], ...] = Field(min_length=1)
     data_type: DataType
     unit: str
@@ -209,6 +306,16 @@ class FeaturesConfig(_Model):
     night: Night
     channel_groups: dict[str, ChannelGroup] = {}
     event_counts: dict[str, EventCount]
+    scenarios: dict[Name, EventCount] = Field(default_factory=dict)
+    contact_types: tuple[str, ...] = ()
+    preference_channels: tuple[Name, ...] = ()
+    topics: tuple[Name, ...] = ()
+    interest: InterestRules = InterestRules(half_life_days=60, purchase_weight=5)
+    next_category: NextCategoryRules = NextCategoryRules()
+    prices: PriceRules = PriceRules(low_below=0.8, high_above=1.25)
+    loyalty: LoyaltyRules = LoyaltyRules(points_last_days=365, levels={"member": 0})
+    complaint_categories: tuple[str, ...] = ()
+    city_tiers: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     day_counts: dict[str, DayCounts] = {}
     measures: tuple[Measure, ...]
     ratios: tuple[Ratio, ...] = ()
@@ -219,7 +326,7 @@ class FeaturesConfig(_Model):
         """Additive columns of ``features.daily_activity``: type and description."""
         counted: dict[str, tuple[DataType, str]] = {
             name: ("integer", count.description)
-            for name, count in self.event_counts.items()
+            for name, count in self.counted_events.items()
         }
         elsewhere: dict[str, tuple[DataType, str]] = {
             name: (column.data_type, column.description)
@@ -229,9 +336,41 @@ class FeaturesConfig(_Model):
         return DAILY_COLUMNS | counted | elsewhere
 
     @property
+    def counted_events(self) -> dict[str, EventCount]:
+        """``event_counts``, the scenarios and the parts of the day, by their columns."""
+        return {
+            **self.event_counts,
+            **{f"scenario_{name}_count": s for name, s in self.scenarios.items()},
+            **self._by_day_part("events", "Events", ()),
+            **self._by_day_part(
+                "reads", "Messages and articles read", self.contact_types
+            ),
+        }
+
+    def _by_day_part(
+        self, name: str, words: str, types: tuple[str, ...]
+    ) -> dict[str, EventCount]:
+        """Counts of each part of the day, as ``<name>_08_12_count``."""
+        return {
+            f"{name}_{part}_count": EventCount(
+                types=types,
+                hours=(hours,),
+                description=f"{words} from {hours[0]} to {hours[1]} o'clock.",
+            )
+            for part, hours in self.day_parts.items()
+        }
+
+    @property
+    def day_parts(self) -> dict[str, tuple[int, int]]:
+        """Four hours each, as ``08_12``; none where no contact is to be timed."""
+        starts = range(0, 24, 4) if self.contact_types else ()
+        return {f"{hour:02}_{hour + 4:02}": (hour, hour + 4) for hour in starts}
+
+    @property
     def catalogue(self) -> tuple[Feature, ...]:
         """Every feature, family by family, measures after the features of their own."""
         windowed = [found.feature(self.channel_groups) for found in self.windowed]
+        windowed += self._shares()
         families: tuple[Family, ...] = get_args(Family)
         return tuple(
             feature
@@ -239,6 +378,52 @@ class FeaturesConfig(_Model):
             for feature in (*self.features, *windowed)
             if feature.family == family
         )
+
+    def _shares(self) -> list[Feature]:
+        """Shares of a user's activity that follow from what else the config names."""
+        shares = [
+            (f"hours_{part}", f"fell between {hours[0]} and {hours[1]} o'clock")
+            for part, hours in self.day_parts.items()
+        ]
+        shares += [
+            (f"scenario_{name}", f"belong to the scenario {name}: {s.description}")
+            for name, s in self.scenarios.items()
+        ]
+        of_channels = [
+            (f"channel_{name}", f"happened in the channel group {name}")
+            for name in self.preference_channels
+        ]
+        return [
+            Feature(
+                name=f"{name}_share_90d",
+                family="preference",
+                description=f"Share of {what} of the last 90 days that {words.rstrip('.')}.",
+                data_type="double",
+                unit="share",
+                window_days=90,
+                source_models=sources,
+                null_meaning="nothing in the window",
+            )
+            for what, sources, named in (
+                ("events", ("staging.events",), shares),
+                (
+                    "events and counted orders",
+                    ("staging.events", "staging.orders"),
+                    of_channels,
+                ),
+            )
+            for name, words in named
+        ]
+
+    def columns_of(self, family: Family) -> tuple[str, ...]:
+        """The daily columns that a family's measures may be made of."""
+        if family not in FAMILY_COLUMNS:
+            return tuple(self.daily_columns)
+        topics = self.topics if family == "sentiment" else ()
+        of_topics = tuple(
+            f"{kind}_{t}" for kind in ("topic", "negative") for t in topics
+        )
+        return FAMILY_COLUMNS[family] + of_topics
 
     @property
     def windowed(self) -> tuple[WindowedMeasure, ...]:
@@ -294,9 +479,11 @@ class FeaturesConfig(_Model):
             raise ValueError(
                 f"event_counts or day_counts that are daily columns already: {taken}"
             )
-        wanted = {measure.column for measure in self.measures}
-        wanted |= {name for ratio in self.ratios for name in (ratio.column, ratio.of)}
-        unknown = sorted(wanted - set(self.daily_columns))
+        wanted = {(m.family, m.column) for m in self.measures}
+        wanted |= {(r.family, name) for r in self.ratios for name in (r.column, r.of)}
+        unknown = sorted(
+            {name for family, name in wanted if name not in self.columns_of(family)}
+        )
         if unknown:
             raise ValueError(
                 f"measures or ratios of columns that daily_activity lacks: {unknown}; "

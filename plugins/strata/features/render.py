@@ -42,8 +42,18 @@ def _settings(config: FeaturesConfig) -> str:
         "session_gap_minutes": config.session_gap_minutes,
         "night": config.night.model_dump(),
         "event_counts": {
-            name: list(count.types) for name, count in config.event_counts.items()
+            name: count.model_dump(mode="json", exclude={"description"})
+            for name, count in config.counted_events.items()
         },
+        "scenarios": list(config.scenarios),
+        "day_parts": list(config.day_parts),
+        "preference_channels": list(config.preference_channels),
+        "topics": list(config.topics),
+        "interest": config.interest.model_dump(),
+        "prices": config.prices.model_dump(),
+        "loyalty": config.loyalty.model_dump(),
+        "complaint_categories": list(config.complaint_categories),
+        "city_tiers": {tier: list(names) for tier, names in config.city_tiers.items()},
         "daily_columns": [
             {"name": name, "data_type": data_type}
             for name, (data_type, _) in config.daily_columns.items()

@@ -138,7 +138,7 @@ def _take_tables(
             continue
         suites = read_suites(tenant.root / "expectations", stage)
         keys = {suite.table: suite.key for suite in suites}
-        for spec in building.table_specs(tenant, stage):
+        for spec in transform.table_specs(tenant, stage):
             name = f"{spec.schema}.{spec.name}"
             rows = f"from {name}"
             if spec.mode == "by_ds":

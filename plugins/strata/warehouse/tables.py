@@ -23,7 +23,7 @@ STAGE_SCHEMAS: Mapping[str, tuple[str, ...]] = {
     "ingest": ("raw",),
     "staging": ("staging", "pii"),
     "identity": ("identity",),
-    "features": ("features", "marts"),
+    "features": ("features", "marts", "models"),
     "segments": ("segments", "models"),
     "publish": ("activation",),
 }
@@ -67,6 +67,7 @@ PYTHON_TABLES: Mapping[str, tuple[TableSpec, ...]] = {
         TableSpec("identity", "resolution", "replace"),
         TableSpec("identity", "guards", "by_ds"),
     ),
+    "features": (TableSpec("models", "registry", "by_key", ("model", "version")),),
     "segments": (
         TableSpec("segments", "scores", "by_ds"),
         TableSpec("segments", "user_tiers", "by_ds"),

@@ -1,0 +1,11 @@
+{% macro faded(count, days_ago) -%}
+    {#-
+        A count that halves with every half-life of interest (config/features.yml) that
+        has passed since. A decimal, so that the order of a sum does not show.
+    -#}
+    {%- set half_life = feature_settings().interest.half_life_days -%}
+    cast(
+        {{ count }} * power(cast(0.5 as double), {{ days_ago }} / {{ half_life }}.0)
+        as decimal(18, 9)
+    )
+{%- endmacro %}

@@ -221,11 +221,13 @@ def report(tenant: Tenant, run_id: str) -> Path:
 
     Once both are there, the evidence of the run is sealed.
     """
+    from strata.documentation import build_site
     from strata.quality import build_data_docs, evidence
     from strata.report import summarise, write_report
 
     with _timed(tenant, run_id, "publish", runs.get_run) as run:
         build_data_docs(run)
+        build_site(tenant)
         with tenant.warehouse.connection("write the report") as con:
             runs.note(con, run, paths=runs.default_paths(tenant, run))
             runs.note_fixed_cost(con, run, None)

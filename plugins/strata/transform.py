@@ -74,6 +74,19 @@ def source_names(tenant: Tenant) -> set[str]:
     return {f"{s.schema}.{s.identifier}" for s in _manifest(tenant).sources.values()}
 
 
+def written_manifest(tenant: Tenant) -> dict[str, Any]:
+    """The parsed project as dbt writes it to ``manifest.json``."""
+    from dbt.flags import get_flags
+
+    # dbt asks this of its flags, which are empty until a first command.
+    if not hasattr(get_flags(), "SEND_ANONYMOUS_USAGE_STATS"):
+        get_flags().SEND_ANONYMOUS_USAGE_STATS = False
+    found: dict[str, Any] = (
+        _manifest(tenant).writable_manifest().to_dict(omit_none=False)
+    )
+    return found
+
+
 def _project(tenant: Tenant) -> Path:
     """Where the project lies, so that tenants that share one parse it once."""
     return (tenant.root / "dbt_project").resolve()

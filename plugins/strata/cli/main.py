@@ -158,6 +158,16 @@ def report(
 
 
 @app.command()
+def docs(world: World = None) -> None:
+    """Write the documentation of tables, features and metrics; one page, no network."""
+    from strata.documentation import build_site
+
+    with told_plainly():
+        page = build_site(open_tenant(world))
+        console.print(str(page), markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
 def sync(
     world: World = None,
     dry_run: Annotated[

@@ -60,6 +60,7 @@ def render_page(run: Run, summary: RunSummary, detail: Detail) -> str:
         listed_checks=_LISTED_CHECKS,
         listed_keys=_LISTED_KEYS,
         data_docs=_there(run, PATHS["data_docs"]),
+        documentation=_there(run, "../../../docs/index.html"),
         document=partial(_document, run),
         places=_places(run, summary),
         past_link={past.run_id: _link_to(run, past) for past in detail.runs},
@@ -250,6 +251,7 @@ def _places(run: Run, summary: RunSummary) -> list[tuple[str, str, str]]:
         ("CRM", f"{world}/crm/crm.db", "the embedded CRM, if this world has one"),
         ("Gate results", f"{report}/gates/", "one JSON file a gate, also on failure"),
         ("Data Docs", f"{report}/data_docs/", "every check as the library shows it"),
+        ("Documentation", f"{world}/docs/", "tables, columns, features and metrics"),
         (
             "Warehouse",
             f"{world}/warehouse/strata.duckdb",

@@ -66,7 +66,8 @@ create table staging.order_lines (order_id varchar, line_no bigint, sku varchar,
 create table staging.touches (touch_id varchar, system varchar, touchpoint varchar,
     person_entity varchar, person_key varchar, campaign varchar, "cost" decimal(18,4),
     event_at timestamp, known_at timestamp, is_opened boolean, is_clicked boolean,
-    opened_at timestamp, clicked_at timestamp, _run_id varchar);
+    opened_at timestamp, clicked_at timestamp, opened_known_at timestamp,
+    clicked_known_at timestamp, _run_id varchar);
 create table staging.tickets (ticket_id varchar, system varchar, touchpoint varchar,
     person_entity varchar, person_key varchar, category varchar, status varchar,
     opened_at timestamp, first_response_at timestamp,
@@ -383,8 +384,9 @@ class Company:
         """Every message, as its newest version says."""
         self.con.execute(
             "update staging.touches set is_opened = true, is_clicked = true,"
-            " opened_at = $at, clicked_at = $at where event_at < $at",
-            {"at": at},
+            " opened_at = $at, clicked_at = $at, opened_known_at = $known,"
+            " clicked_known_at = $known where event_at < $at",
+            {"at": at, "known": self.known(at)},
         )
 
     def is_answered(self, at: datetime) -> None:
@@ -398,7 +400,10 @@ class Company:
         )
 
     def advertises(self, day: date) -> None:
-        self.insert("staging.ad_costs", system="ads", spent_on=day, cost=1)
+        known = self.known(day_bounds(day, ZONE)[1])
+        self.insert(
+            "staging.ad_costs", system="ads", spent_on=day, cost=1, known_at=known
+        )
 
     def cancels(self, at: datetime, *, ordered_after: datetime) -> None:
         """Every document of the shop since then, as its newest version says."""

@@ -34,14 +34,20 @@ final as (
         ad_costs.touchpoint,
         ad_costs.campaign,
         ad_costs.spent_on,
-        cast(ad_costs.impressions as bigint) as impressions,
-        cast(ad_costs.clicks as bigint) as clicks,
-        cast(ad_costs.cost as decimal(18, 4)) as cost,
+        cast(sum(ad_costs.impressions) as bigint) as impressions,
+        cast(sum(ad_costs.clicks) as bigint) as clicks,
+        cast(sum(ad_costs.cost) as decimal(18, 4)) as cost,
         ad_costs.currency,
-        ad_costs.known_at,
+        max(ad_costs.known_at) as known_at,
         {{ run_id() }} as _run_id
     from ad_costs
     inner join newest on ad_costs.spent_on <= newest.ds
+    group by
+        ad_costs.system,
+        ad_costs.touchpoint,
+        ad_costs.campaign,
+        ad_costs.spent_on,
+        ad_costs.currency
 
 )
 

@@ -27,7 +27,9 @@ final as (
         cast(null as boolean) as is_opened,
         true as is_clicked,
         cast(null as timestamp) as opened_at,
-        clicked_at
+        clicked_at,
+        cast(null as timestamp) as opened_known_at,
+        _first_known_at as clicked_known_at
     from clicks
 
 )

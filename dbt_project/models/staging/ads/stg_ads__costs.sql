@@ -4,30 +4,13 @@
 
 with
 
-raw_costs as (
+versions as (
 
-    select * from {{ source("raw", "ads__costs") }}
-
-),
-
-typed as (
-
-    select
-        {{ to_text("cost_day_id") }} as cost_day_id,
-        {{ to_text("touchpoint") }} as touchpoint,
-        {{ to_text("campaign") }} as campaign,
-        {{ to_date("spent_on") }} as spent_on,
-        {{ to_bigint("impressions") }} as impressions,
-        {{ to_bigint("clicks") }} as clicks,
-        {{ to_decimal("cost") }} as cost,
-        upper({{ to_text("currency") }}) as currency,
-        {{ try_to_timestamp("updated_at", source_timezone("ads")) }} as updated_at,
-        {{ load_columns() }}
-    from raw_costs
+    select * from {{ ref("int_ads__cost_versions") }}
 
 ),
 
-{{ newest_version("typed", key=["cost_day_id"], version="updated_at") }},
+{{ newest_version("versions", key=["cost_day_id"], version="updated_at") }},
 
 final as (
 

@@ -24,7 +24,14 @@ typed as (
 
 ),
 
-{{ newest_version("typed", key=["push_id"], version="updated_at") }},
+{{ newest_version(
+    "typed",
+    key=["push_id"],
+    version="updated_at",
+    earliest={
+        "opened_known_at": "case when opened_at is not null then _known_at end",
+    },
+) }},
 
 final as (
 

@@ -33,7 +33,12 @@ final as (
         clicked_at is not null as is_clicked,
         case when touchpoint != 'sms' then coalesce(opened_at, clicked_at) end
             as opened_at,
-        clicked_at
+        clicked_at,
+        case
+            when touchpoint != 'sms' and coalesce(opened_at, clicked_at) is not null
+                then opened_known_at
+        end as opened_known_at,
+        case when clicked_at is not null then clicked_known_at end as clicked_known_at
     from messages
 
 )

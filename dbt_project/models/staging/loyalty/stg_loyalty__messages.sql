@@ -28,7 +28,16 @@ typed as (
 
 ),
 
-{{ newest_version("typed", key=["message_id"], version="updated_at") }},
+{{ newest_version(
+    "typed",
+    key=["message_id"],
+    version="updated_at",
+    earliest={
+        "opened_known_at":
+            "case when coalesce(opened_at, clicked_at) is not null then _known_at end",
+        "clicked_known_at": "case when clicked_at is not null then _known_at end",
+    },
+) }},
 
 final as (
 

@@ -1,5 +1,6 @@
--- Grain: system, touchpoint, campaign, day and currency: what advertising cost. It is
--- nobody's in particular: a share of it goes to each touch in the marts that need it.
+-- Grain: system, touchpoint, campaign, day, currency and known_at: how the costs of
+-- advertising changed, by when that was known; their sum is what a campaign's day cost.
+-- It is nobody's in particular: a share of it goes to each touch.
 {{ config(meta={"publish": "replace"}) }}
 
 with

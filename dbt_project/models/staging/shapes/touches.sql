@@ -18,6 +18,8 @@ touches as (
         "is_clicked",
         "opened_at",
         "clicked_at",
+        "opened_known_at",
+        "clicked_known_at",
     ]) }}
 
 ),
@@ -38,6 +40,8 @@ final as (
         is_clicked,
         opened_at,
         clicked_at,
+        opened_known_at,
+        clicked_known_at,
         {{ run_id() }} as _run_id
     from touches
 

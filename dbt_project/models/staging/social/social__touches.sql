@@ -23,7 +23,9 @@ final as (
         cast(null as boolean) as is_opened,
         cast(null as boolean) as is_clicked,
         cast(null as timestamp) as opened_at,
-        cast(null as timestamp) as clicked_at
+        cast(null as timestamp) as clicked_at,
+        cast(null as timestamp) as opened_known_at,
+        cast(null as timestamp) as clicked_known_at
     from events
     where campaign is not null
 

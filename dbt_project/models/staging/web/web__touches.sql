@@ -23,7 +23,9 @@ final as (
         case when event_type = 'message_read' then true end as is_opened,
         cast(null as boolean) as is_clicked,
         case when event_type = 'message_read' then event_at end as opened_at,
-        cast(null as timestamp) as clicked_at
+        cast(null as timestamp) as clicked_at,
+        case when event_type = 'message_read' then known_at end as opened_known_at,
+        cast(null as timestamp) as clicked_known_at
     from events
     where event_type = 'message_read' or campaign is not null
 

@@ -13,10 +13,13 @@ from typing import Any
 
 import duckdb
 import pytest
+from strata.config.features import FeaturesConfig
 from strata.config.loader import read_yaml
 from strata.config.sources import SourcesConfig
 from strata.dates import day_bounds
 from strata.ingest.views import create_views
+
+from tests.dbt import crowd
 
 PROJECT = Path(__file__).parents[2] / "dbt_project"
 ZONE = "Asia/Shanghai"
@@ -120,6 +123,10 @@ BUILT = (
     "marts.fct_feedback",
     "marts.fct_loyalty",
     "marts.fct_ad_costs",
+    "marts.fct_conversion_touches",
+    "marts.mart_funnels",
+    "marts.mart_cohorts",
+    "marts.mart_channels",
 )
 MORNING = timedelta(hours=1, minutes=30)
 """After the end of a day, when the last of its rows are known."""
@@ -132,8 +139,15 @@ KNOWN_THEN = (
     "features.text_scores",
     "features.daily_activity",
     "marts.dim_users",
+    "marts.fct_conversion_touches",
+    "marts.mart_funnels",
+    "marts.mart_cohorts",
+    "marts.mart_channels",
 )
 """Tables that tell a day by what was known on it; facts tell what is known now."""
+
+START = DS - timedelta(days=400)
+"""Day from which records belong to their users."""
 
 Tables = dict[str, list[tuple[Any, ...]]]
 Record = tuple[str, str, str]
@@ -241,7 +255,9 @@ class Company:
             known_at=self.known(at),
         )
 
-    def does(self, record: Record, event_type: str, at: datetime) -> None:
+    def does(
+        self, record: Record, event_type: str, at: datetime, value: float | None = None
+    ) -> None:
         system, entity, key = record
         row = {
             "system": system,
@@ -259,6 +275,7 @@ class Company:
             "staging.events",
             event_id=name,
             event_type=event_type,
+            value=value,
             category="food" if self.written % 2 else "books",
             duration_seconds=12.5,
             **row,
@@ -314,7 +331,9 @@ class Company:
             known_at=self.known(at),
         )
 
-    def invites(self, record: Record, invitee: Record, at: datetime) -> None:
+    def invites(
+        self, record: Record, invitee: Record, at: datetime, *, joined: bool = False
+    ) -> None:
         system, entity, key = record
         self.insert(
             "staging.loyalty",
@@ -322,7 +341,7 @@ class Company:
             system=system,
             person_entity=entity,
             person_key=key,
-            kind="referral_sent",
+            kind="referral_joined" if joined else "referral_sent",
             counterpart_entity=invitee[1],
             counterpart_key=invitee[2],
             booked_at=at,
@@ -402,7 +421,10 @@ class Company:
     def advertises(self, day: date) -> None:
         known = self.known(day_bounds(day, ZONE)[1])
         self.insert(
-            "staging.ad_costs", system="ads", spent_on=day, cost=1, known_at=known
+            "staging.ad_costs",
+            **{"system": "app", "touchpoint": "app_somewhere"},
+            **{"campaign": "campaign of product_view", "spent_on": day},
+            **{"cost": 100, "known_at": known},
         )
 
     def cancels(self, at: datetime, *, ordered_after: datetime) -> None:
@@ -417,9 +439,8 @@ class Company:
 
 def tell_the_past(company: Company) -> None:
     """A year of two people and one stranger, up to the last second of DS."""
-    start = DS - timedelta(days=400)
     for record, user in USERS.items():
-        company.maps(record, user, start)
+        company.maps(record, user, START)
     company.registers(CRM_OF_ANN, END - timedelta(days=399), gender="female")
     company.registers(APP_OF_ANN, END - timedelta(days=90), city="Hangzhou")
     company.registers(STORE_OF_BEN, END - timedelta(days=300), birth_year=1990)
@@ -442,6 +463,7 @@ def tell_the_past(company: Company) -> None:
     company.asks(TICKET_OF_ANN, END - timedelta(days=1))
     company.judges(MINI_OF_BEN, 9, END - timedelta(seconds=1))
     company.invites(MEMBER_ANN, INVITEE, END - timedelta(seconds=1))
+    company.invites(MEMBER_ANN, INVITEE, END - timedelta(seconds=1), joined=True)
     company.advertises(DS)
     for days in (0, 100, 364):
         moment = END - timedelta(days=days, seconds=1)
@@ -452,6 +474,8 @@ def tell_the_past(company: Company) -> None:
         company.writes(STORE_OF_BEN, 0.5, moment)
     company.books(MEMBER_ANN, "points", END - timedelta(days=3), points=-30)
     company.books(MEMBER_ANN, "coupon_redeemed", END - timedelta(days=2))
+    crowd.enlist(company, START)
+    crowd.tell(company, crowd.acts(END))
 
 
 def tell_what_came_late(company: Company) -> None:
@@ -461,6 +485,9 @@ def tell_what_came_late(company: Company) -> None:
         company.does(APP_OF_ANN, "share", moment)
         company.buys(STORE_OF_BEN, 77.0, moment)
         company.buys(STORE_OF_BEN, -7.0, moment)
+        company.invites(MEMBER_ANN, INVITEE, moment, joined=True)
+        company.advertises(DS - timedelta(days=days))
+        crowd.tell(company, crowd.acts(moment, days=1, seed=days))
         company.books(MEMBER_ANN, "points", moment, points=7)
         company.writes(STORE_OF_BEN, -0.9, moment)
     company.is_answered(END - timedelta(hours=3))
@@ -477,6 +504,8 @@ def tell_the_future(company: Company) -> None:
     company.reads_all(END)
     company.judges(MINI_OF_BEN, 0, END)
     company.invites(MEMBER_ANN, DEVICE, END)
+    company.invites(MEMBER_ANN, DEVICE, END, joined=True)
+    crowd.tell(company, crowd.acts(END + timedelta(days=2), days=2, seed=3))
     company.advertises(NEXT_DS)
     company.changes(CRM_OF_ANN, END, gender="other", city="Lhasa", birth_year=1930)
     for at in (END, END + timedelta(hours=30)):
@@ -540,7 +569,9 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sources = read_yaml(PROJECT.parent / "config" / "sources.yml", SourcesConfig)
     with duckdb.connect(str(place / "strata.duckdb")) as con:
         con.execute(PUBLISHED)
+        con.begin()
         tell_the_past(Company(con))
+        con.commit()
         create_views(con, "raw", sources, place, [], without_quarantined=False)
     return place / "strata.duckdb"
 
@@ -556,6 +587,7 @@ def build(
         path = tmp_path_factory.mktemp("built") / "strata.duckdb"
         shutil.copy(past, path)
         with duckdb.connect(str(path)) as con:
+            con.begin()
             if future:
                 tell_the_future(Company(con))
             if late:
@@ -573,6 +605,7 @@ def build(
                     " ($day, 'sentiment', $mood), ($day, 'next_category', 'taste-1')",
                     {"day": day, "mood": mood},
                 )
+            con.commit()
         selected = ("models/features", "models/marts", "tests/features")
         # The invariants hold facts to features, and facts have what came late.
         assert dbt(
@@ -633,6 +666,29 @@ def test_days_built_together_are_the_days_built_alone(
     with_days = ("features.feat_users", "marts.dim_users")
     others = [table for table in BUILT if table not in with_days]
     assert {t: together[t] for t in others} == {t: alone[-1][t] for t in others}
+
+
+def test_journeys_are_those_of_a_plain_count(build: Callable[..., Tables]) -> None:
+    """Steps, carts and paths of a crowd, against all their moments one by one."""
+    config = read_yaml(PROJECT.parent / "config" / "features.yml", FeaturesConfig)
+    names = ["unified_user_id", "ds", *(f.name for f in config.catalogue)]
+    tables, done = build(DS), crowd.acts(END)
+
+    told = {
+        row[0]: dict(zip(names, row, strict=False))
+        for row in tables["features.feat_users"]
+    }
+    expected = crowd.features(done, DS, END)
+
+    assert {u: {n: told[u][n] for n in of} for u, of in expected.items()} == expected
+    shown = {
+        (period, start, step, users, conversions)
+        for period, start, _, channel, _, step, users, conversions, *_ in tables[
+            "marts.mart_funnels"
+        ]
+        if channel == "web"
+    }
+    assert shown == crowd.funnel_rows(done)
 
 
 def test_the_unit_tests_of_the_models_hold(

@@ -44,6 +44,15 @@ measures:
     unit: logins
     description: Logins {window}.
     source_models: [staging.events]
+journeys:
+  funnel_steps: [product_view, order]
+  cart_step: product_view
+  cart_hours: 24
+  touch_days: 7
+  history_days: 91
+  smallest_cell: 5
+  referral_levels: 2
+  contact_channels: {email: [email]}
 features:
   - name: gender
     family: profile
@@ -143,7 +152,7 @@ def test_only_what_changed_is_written(tmp_path: Path) -> None:
         ("name: gender", "name: logins_7d", "more than once: ['logins_7d']"),
         ("login_count: {types", "net_amount: {types", "already: ['net_amount']"),
         ("Logins {window}.", "Logins.", "line 13: measures.0.description"),
-        ("family: profile", "family: astrology", "line 17: features.0.family"),
+        ("family: profile", "family: astrology", "line 26: features.0.family"),
         ("windows: [7, total]", "windows: [7, often]", "measures.0.windows.1"),
         ("from_hour: 22", "from_hour: 3", "line 3: night"),
         ("owner: somebody", "owners: somebody", "owners"),

@@ -53,3 +53,28 @@
 {% macro spark__value_at_newest(expr, order_by) -%}
     max_by({{ expr }}, {{ order_by }})
 {%- endmacro %}
+
+{% macro text_in_order(expr, position, separator) -%}
+    {#-
+        The non-null texts of a group in one, by `position`, a number that no two rows
+        of the group share. Confirmed on duckdb.
+    -#}
+    {{ return(adapter.dispatch("text_in_order", "strata")(expr, position, separator)) }}
+{%- endmacro %}
+
+{% macro default__text_in_order(expr, position, separator) -%}
+    string_agg({{ expr }}, '{{ separator }}' order by {{ position }})
+{%- endmacro %}
+
+{% macro spark__text_in_order(expr, position, separator) -%}
+    array_join(
+        transform(
+            array_sort(collect_list(
+                case when {{ expr }} is not null
+                    then named_struct('at', {{ position }}, 'text', {{ expr }}) end
+            )),
+            item -> item.text
+        ),
+        '{{ separator }}'
+    )
+{%- endmacro %}

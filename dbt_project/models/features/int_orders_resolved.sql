@@ -33,6 +33,7 @@ orders as (
     select
         order_id,
         system,
+        touchpoint,
         person_entity,
         person_key,
         ordered_at,
@@ -56,6 +57,7 @@ localised as (
     select
         orders.order_id,
         orders.system,
+        orders.touchpoint,
         orders.person_entity,
         orders.person_key,
         orders.ordered_at,
@@ -78,6 +80,8 @@ placed as (
         records.unified_user_id,
         localised.order_id,
         localised.system as channel_group,
+        localised.touchpoint,
+        localised.ordered_at,
         cast(localised.ordered_local_at as date) as ordered_on,
         {{ is_night("localised.ordered_local_at") }} as is_night,
         localised.currency
@@ -103,6 +107,8 @@ summed as (
         placed.unified_user_id,
         placed.order_id,
         placed.channel_group,
+        placed.touchpoint,
+        placed.ordered_at,
         placed.ordered_on,
         placed.is_night,
         placed.currency,
@@ -126,6 +132,8 @@ summed as (
         placed.unified_user_id,
         placed.order_id,
         placed.channel_group,
+        placed.touchpoint,
+        placed.ordered_at,
         placed.ordered_on,
         placed.is_night,
         placed.currency
@@ -139,6 +147,8 @@ final as (
         unified_user_id,
         order_id,
         channel_group,
+        touchpoint,
+        ordered_at,
         ordered_on,
         is_night,
         coalesce(not is_return and net_amount > 0, false) as is_counted,

@@ -7,6 +7,8 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from strata.config.journeys import Journeys, Rows
+
 Family = Literal[
     "profile",
     "activity",
@@ -319,6 +321,9 @@ class FeaturesConfig(_Model):
     day_counts: dict[str, DayCounts] = {}
     measures: tuple[Measure, ...]
     ratios: tuple[Ratio, ...] = ()
+    journeys: Journeys
+    row_measures: dict[Rows, tuple[Measure, ...]] = {}
+    """Measures of other rows of a user's day than ``daily_activity``."""
     features: tuple[Feature, ...]
 
     @property
@@ -369,7 +374,9 @@ class FeaturesConfig(_Model):
     @property
     def catalogue(self) -> tuple[Feature, ...]:
         """Every feature, family by family, measures after the features of their own."""
-        windowed = [found.feature(self.channel_groups) for found in self.windowed]
+        others = [w for rows in self.row_measures for w in self.windowed_rows(rows)]
+        found = (*self.windowed, *others)
+        windowed = [measure.feature(self.channel_groups) for measure in found]
         windowed += self._shares()
         families: tuple[Family, ...] = get_args(Family)
         return tuple(
@@ -433,6 +440,11 @@ class FeaturesConfig(_Model):
             *(WindowedMeasure(r, window) for r in self.ratios for window in r.windows),
         )
 
+    def windowed_rows(self, rows: Rows) -> tuple[WindowedMeasure, ...]:
+        """Every window of every measure of ``rows``."""
+        measures = self.row_measures[rows]
+        return tuple(found for measure in measures for found in measure.windowed())
+
     @property
     def window_days(self) -> tuple[int, ...]:
         """The lengths of all windows of measures, in days, the shortest first."""
@@ -489,4 +501,15 @@ class FeaturesConfig(_Model):
                 f"measures or ratios of columns that daily_activity lacks: {unknown}; "
                 f"it has {sorted(self.daily_columns)}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _row_measures_have_a_column(self) -> Self:
+        for rows, measures in self.row_measures.items():
+            columns = self.journeys.columns(rows)
+            if unknown := sorted({m.column for m in measures} - columns):
+                raise ValueError(
+                    f"row_measures of columns that {rows} lack: {unknown}; "
+                    f"they have {sorted(columns)}"
+                )
         return self

@@ -76,6 +76,18 @@ def _settings(config: FeaturesConfig) -> str:
             }
             for found in config.windowed
         ],
+        "journeys": config.journeys.model_dump(mode="json"),
+        "row_measures": {
+            rows: [
+                {
+                    "name": found.name,
+                    "column": found.measure.column,
+                    "window_days": found.window_days,
+                }
+                for found in config.windowed_rows(rows)
+            ]
+            for rows in config.row_measures
+        },
         "families": list(config.families),
         "catalogue": [
             _catalogue_row(feature, config.owner) for feature in config.catalogue

@@ -50,6 +50,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Tenant:
         rule.pop("max_values", None)
         rule.pop("tells_apart", None)
         rule.pop("values_window_days", None)
+        for name in ("claimed_by", "unclaimed", "unclaimed_share"):
+            rule.pop(name, None)
+    rules["names_tell_apart"] = False
     rules["guards"] |= {"merged_users": 3, "merged_share": 0.01}
     path.write_text(yaml.safe_dump(rules), "utf-8")
     tenant = small_tenant(folder, root)

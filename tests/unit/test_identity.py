@@ -62,6 +62,15 @@ CONFIG = IdentityConfig(
             max_users=3,
             window_days=90,
         ),
+        "purchase_id": IdentifierRule(
+            form="token",
+            anchor=False,
+            strength=85,
+            priority=8,
+            claimed_by="member_no",
+            unclaimed=1,
+            unclaimed_share=0.5,
+        ),
     }
 )
 
@@ -881,11 +890,11 @@ def test_the_card_of_an_id_has_members_and_history(merged: Home) -> None:
 # --- laws ----------------------------------------------------------------------------
 
 KINDS: dict[str, tuple[str, ...]] = {
-    "crm/customers": ("phone", "email", "member_no"),
-    "store/buyers": ("phone", "email"),
+    "crm/customers": ("phone", "email", "member_no", "name"),
+    "store/buyers": ("phone", "email", "name", "purchase_id"),
     "app/accounts": ("phone", "email", "device_id"),
     "app/devices": (),
-    "pos/receipts": ("member_no", "phone"),
+    "pos/receipts": ("member_no", "phone", "purchase_id"),
 }
 LAST_DAY = 300
 HOODS = 6
@@ -901,7 +910,10 @@ def values(kind: str, hood: int) -> list[str]:
         "email": "{}{}@x.cn",
         "member_no": "M{}{}",
         "device_id": "D{}{}",
+        "purchase_id": "O{}{}",
     }
+    if kind == "name":
+        return [f"{chr(ord('a') + hood)}li {given}" for given in ("wei", "na")]
     numbers = (1, 2, 3) if kind == "phone" else (1, 2)
     return [patterns[kind].format(hood, n) for n in numbers]
 
@@ -1052,6 +1064,9 @@ UNLIMITED = CONFIG.model_copy(
                     "max_users": None,
                     "max_values": None,
                     "window_days": None,
+                    "claimed_by": None,
+                    "unclaimed": 3,
+                    "unclaimed_share": 0.25,
                     "merges": True,
                 }
             )

@@ -38,6 +38,7 @@ HOODS = 8
 # Windows of a few days, so that values pass on and come back within the days tested.
 SHORT = CONFIG.model_copy(
     update={
+        "names_tell_apart": True,
         "identifiers": CONFIG.identifiers
         | {
             name: CONFIG.identifiers[name].model_copy(update=rule)
@@ -45,6 +46,18 @@ SHORT = CONFIG.model_copy(
                 ("phone", {"window_days": 3, "max_values": 2, "values_window_days": 4}),
                 ("email", {"window_days": 5, "when_shared": "nobody"}),
                 ("device_id", {"window_days": 2, "max_users": 2}),
+            )
+        },
+    }
+)
+
+# Phones that two people share join neither.
+YIELDING = SHORT.model_copy(
+    update={
+        "identifiers": SHORT.identifiers
+        | {
+            "phone": SHORT.identifiers["phone"].model_copy(
+                update={"when_shared": "nobody"}
             )
         }
     }
@@ -328,15 +341,17 @@ def streams(draw: st.DrawFn) -> Stream:
 )
 @given(
     stream=streams(),
+    rules=st.sampled_from([YIELDING, SHORT]),
     cuts=st.sets(st.integers(0, LAST_DAY - 1), max_size=4),
     shuffle=st.randoms(use_true_random=False),
 )
 def test_what_is_new_is_as_good_as_everything_in_any_order(
-    stream: Stream, cuts: set[int], shuffle: Any
+    stream: Stream, rules: IdentityConfig, cuts: set[int], shuffle: Any
 ) -> None:
     shuffled = list(stream.sightings)
     shuffle.shuffle(shuffled)
-    by_new, by_all = Days(stream), Days(replace(stream, sightings=tuple(shuffled)))
+    by_new = Days(stream, rules)
+    by_all = Days(replace(stream, sightings=tuple(shuffled)), rules)
     since = 0
     for last in sorted({*cuts, LAST_DAY}):
         found = by_new.resolve_days(last, since)

@@ -42,17 +42,34 @@ KINDS = (
             when_shared="nobody",
         ),
     ),
+    (
+        "purchase",
+        IdentifierRule(
+            form="token",
+            strength=85,
+            priority=6,
+            anchor=False,
+            claimed_by="crm_id",
+            unclaimed=2,
+            unclaimed_share=0.5,
+        ),
+    ),
 )
 PHONE, ROLE_STRENGTH = 2, 50
 
 
 def graph(
-    kind: list[int], links: list[tuple[int, int]], in_role: Sequence[bool] | None = None
+    kind: list[int],
+    links: list[tuple[int, int]],
+    in_role: Sequence[bool] | None = None,
+    names: Sequence[tuple[int, int]] = (),
 ) -> Graph:
     """A graph of nodes by kind; a link between two of one kind is a silence.
 
-    ``in_role`` says which links show a phone that need not be the person's own.
+    ``in_role`` says which links show a phone that need not be the person's own,
+    ``names`` which nodes bear which name.
     """
+    borne = np.array(names, dtype=np.int64).reshape(-1, 2)
     roles = np.array(in_role or [False] * len(links), dtype=np.bool_)
     roles &= np.array([kind[b] == PHONE != kind[a] for a, b in links], dtype=np.bool_)
     strengths = [
@@ -75,6 +92,8 @@ def graph(
         last=np.zeros(len(links), dtype=np.int64),
         node_first=np.zeros(len(kind), dtype=np.int64),
         node_last=np.zeros(len(kind), dtype=np.int64),
+        named=borne[:, 0],
+        name=borne[:, 1],
     )
 
 
@@ -93,7 +112,8 @@ def graphs(draw: st.DrawFn) -> Graph:
         (a, b) for a, b in links if a != b and (has_silences or kind[a] != kind[b])
     ]
     roles = st.lists(st.booleans(), min_size=len(links), max_size=len(links))
-    return graph(kind, links, draw(roles))
+    names = st.lists(st.tuples(node, st.integers(0, 2)), max_size=6, unique=True)
+    return graph(kind, links, draw(roles), draw(names))
 
 
 def users(graph: Graph, rejected: dict[int, str]) -> Ints:

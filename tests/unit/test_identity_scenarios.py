@@ -28,6 +28,7 @@ A1, A2 = (f"app/accounts/A{n}" for n in (1, 2))
 B1, B2 = (f"store/buyers/B{n}" for n in (1, 2))
 D1, G1 = "app/devices/D1", "crm/merges/G1"
 R1, R2, R3, R4 = (f"pos/receipts/R{n}" for n in (1, 2, 3, 4))
+W1, L1 = "wecom/contacts/W1", "loyalty/members/M1"
 CARD = "11010519491231002X"
 
 
@@ -191,11 +192,126 @@ SCENARIOS = {
         (
             seen(C1, 0, phone=P1, email="a@x.cn"),
             seen(R1, 1, phone=P1),
-            seen(B1, 2, order_contact=P1, email="b@x.cn"),
+            seen(B1, 2, phone=P2, order_contact=P1, email="b@x.cn"),
         ),
         {C1: {C1, R1}, B1: {B1}},
         days=(2,),
-        rejected={"shared:phone": 1},
+        rejected={"values_of:phone": 1},
+    ),
+    "a buyer on somebody's phone, with none of their own: it may be either's": Scenario(
+        (
+            seen(C1, 0, phone=P1, email="a@x.cn"),
+            seen(R1, 1, phone=P1),
+            seen(B1, 2, order_contact=P1, email="b@x.cn"),
+        ),
+        {C1: {C1}, B1: {B1}, None: {R1}},
+        days=(2,),
+        rejected={"shared:phone": 2},
+    ),
+    "two names on one phone: it joins neither": Scenario(
+        (
+            seen(C1, 0, phone=P1, name="刘涛华"),
+            seen(W1, 1, wecom_id="W1", phone=P1, name="Zhou Ling"),
+            seen(R1, 2, phone=P1),
+        ),
+        {C1: {C1}, W1: {W1}, None: {R1}},
+        days=(0, 2),
+        rejected={"shared:phone": 2},
+        history={R1: [(2, None, "first_seen")]},
+    ),
+    "one name in two scripts: the phone joins them": Scenario(
+        (
+            seen(C1, 0, phone=P1, name="刘涛华"),
+            seen(W1, 1, wecom_id="W1", phone=P1, name="Taohua LIU"),
+            seen(R1, 2, phone=P1),
+        ),
+        {C1: {C1, W1, R1}},
+        days=(2,),
+    ),
+    "a name alone joins nobody": Scenario(
+        (seen(C1, 0, name="刘涛华"), seen(W1, 1, wecom_id="W1", name="刘涛华")),
+        {C1: {C1}, W1: {W1}},
+        days=(0, 1),
+    ),
+    "gifts: who receives parcels under three names is still one of them": Scenario(
+        (
+            seen(C1, 0, phone=P1, name="刘涛华"),
+            *(
+                seen(B1, day, order_contact=P1, name=name)
+                for day, name in ((1, "周玲"), (2, "刘涛华"), (3, "马林"))
+            ),
+        ),
+        {C1: {C1, B1}},
+        days=(3,),
+    ),
+    "the name comes last: the phone parts whom it had joined": Scenario(
+        (
+            seen(C1, 0, phone=P1, name="刘涛华"),
+            seen(W1, 1, wecom_id="W1", phone=P1),
+            seen(W1, 2, wecom_id="W1", name="周玲"),
+        ),
+        {C1: {C1}, W1: {W1}},
+        days=(1, 2),
+        rejected={"shared:phone": 2},
+        history={W1: [(1, C1, "first_seen"), (2, W1, "split")]},
+    ),
+    "the ledger knows whose a receipt is that showed but a shared phone": Scenario(
+        (
+            seen(C1, 0, phone=P1, member_no="M1"),
+            seen(C2, 1, phone=P1),
+            seen(R1, 2, phone=P1, purchase_id="R1"),
+            seen(L1, 2, member_no="M1", purchase_id="R1"),
+        ),
+        {C1: {C1, L1, R1}, C2: {C2}},
+        days=(2,),
+        rejected={"shared:phone": 3},
+    ),
+    "purchases of a member's phone that no ledger knows: somebody else's": Scenario(
+        (
+            seen(C1, 0, phone=P1, member_no="M1"),
+            *(
+                seen(f"pos/receipts/R{n}", n, phone=P1, purchase_id=f"R{n}")
+                for n in (1, 2, 3)
+            ),
+        ),
+        {C1: {C1}, None: {R1, R2, R3}},
+        days=(2, 3),
+        rejected={"shared:phone": 4},
+        history={R1: [(1, C1, "first_seen"), (3, None, "split")]},
+    ),
+    "purchases before somebody was a member are theirs": Scenario(
+        (
+            *(
+                seen(f"pos/receipts/R{n}", n, phone=P1, purchase_id=f"R{n}")
+                for n in (1, 2, 3)
+            ),
+            seen(C1, 4, phone=P1, member_no="M1"),
+        ),
+        {R1: {C1, R1, R2, R3}},
+        days=(4,),
+    ),
+    "a few purchases too small to be booked are the member's": Scenario(
+        (
+            seen(C1, 0, phone=P1, member_no="M1"),
+            *(
+                seen(f"pos/receipts/R{n}", n, phone=P1, purchase_id=f"R{n}")
+                for n in range(1, 14)
+            ),
+            *(seen(L1, n, member_no="M1", purchase_id=f"R{n}") for n in range(1, 11)),
+        ),
+        {C1: {C1, L1, *(f"pos/receipts/R{n}" for n in range(1, 14))}},
+        days=(13,),
+    ),
+    "a till's phone: receipts that show nothing else are nobody's, and no users": Scenario(
+        (
+            seen(C1, 0, phone=P1),
+            *(
+                seen(f"pos/receipts/R{n}", n, phone=P1, purchase_id=f"R{n}")
+                for n in range(1, 31)
+            ),
+        ),
+        {C1: {C1, *(f"pos/receipts/R{n}" for n in range(1, 31))}},
+        days=(30,),
     ),
     "parcel for a friend: who shows a phone of their own has no other's": Scenario(
         (

@@ -65,6 +65,13 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
         ("phone", "１３９１２３４５６７９", "+8613912345679"),
         ("phone", "(021) 6123-4567", "+862161234567"),
         ("phone", "+44 20 7946 0958", "+442079460958"),
+        ("name", "刘涛华", "aahilotuu"),
+        ("name", "LIU, Tao-Hua", "aahilotuu"),
+        ("name", " Taohua  Liu", "aahilotuu"),
+        ("name", "Zoë Müller", "eellmoruz"),
+        ("name", "Müller", None),
+        ("name", "刘", None),
+        ("name", "无", None),
         ("phone", "139****5679", None),
         ("phone", "139XXXX5679", None),
         ("phone", "139WXYZ5679", None),
@@ -251,6 +258,23 @@ def test_neither_key_nor_value_shows_in_text_or_errors(
     [
         ("default_region: China", 1, "no region"),
         ("identifiers: {}", 1, "at least 1 item"),
+        (
+            "identifiers:\n  name: {form: token, strength: 1, priority: 1}",
+            2,
+            "name is no identifier",
+        ),
+        (
+            "identifiers:\n"
+            "  a: {form: token, strength: 1, priority: 1, claimed_by: b}\n"
+            "  b: {form: token, strength: 1, priority: 2}",
+            2,
+            "name another identifier type of which one person has one",
+        ),
+        (
+            "identifiers:\n  a: {form: token, strength: 1, priority: 1, unclaimed: 2}",
+            2,
+            "it needs claimed_by",
+        ),
         (
             "identifiers:\n"
             "  a: {form: token, strength: 1, priority: 1}\n"

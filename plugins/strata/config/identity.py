@@ -13,6 +13,9 @@ from strata.config.loader import KeyFaultError, read_yaml
 Form = Literal["phone", "email", "number", "token", "device", "id_card"]
 
 
+_UNCLAIMED, _UNCLAIMED_SHARE = 3, 0.25
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -48,6 +51,9 @@ class IdentifierRule(_Model):
     values_window_days: int | None = Field(default=None, ge=1)
     tells_apart: bool = False
     merged_by: tuple[SourceEntity, ...] = ()
+    claimed_by: str | None = None
+    unclaimed: int = Field(default=_UNCLAIMED, ge=1)
+    unclaimed_share: float = Field(default=_UNCLAIMED_SHARE, gt=0, le=1)
     denylist: tuple[str, ...] = ()
 
     @property
@@ -84,6 +90,18 @@ class IdentifierRule(_Model):
         return self
 
     @model_validator(mode="after")
+    def _claims_have_a_claimant(self) -> Self:
+        if self.claimed_by is None and (self.unclaimed, self.unclaimed_share) != (
+            _UNCLAIMED,
+            _UNCLAIMED_SHARE,
+        ):
+            raise ValueError(
+                "unclaimed or unclaimed_share is given: it needs claimed_by, the type "
+                "that these values are shown with"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _windows_have_a_limit(self) -> Self:
         if self.values_window_days is not None and (self.max_values or 0) < 2:
             raise ValueError(
@@ -107,12 +125,21 @@ def _known_region(region: str) -> str:
     return region
 
 
+NAME = "name"
+"""The type of what records call their person. It joins nobody, so it has no rule."""
+
+
 class IdentityConfig(_Model):
-    """The identity rules of one tenant."""
+    """The identity rules of one tenant.
+
+    ``names_tell_apart``: two people are meant where records that share a value bear
+    different names (type ``NAME``).
+    """
 
     default_region: Annotated[str, AfterValidator(_known_region)] = "CN"
     email: EmailRule = EmailRule()
     placeholders: tuple[str, ...] = ()
+    names_tell_apart: bool = False
     identifiers: dict[str, IdentifierRule] = Field(min_length=1)
     guards: GuardRules = GuardRules()
 
@@ -143,6 +170,30 @@ class IdentityConfig(_Model):
                     f"{name} has values_of {rule.values_of!r}: name an identifier type "
                     "with a form of its own",
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _claimants_are_people(self) -> Self:
+        for name, rule in self.identifiers.items():
+            if rule.claimed_by is None:
+                continue
+            claimant = self.identifiers.get(rule.claimed_by)
+            if claimant is None or not claimant.is_telling or rule.claimed_by == name:
+                raise KeyFaultError(
+                    ("identifiers", name, "claimed_by"),
+                    f"{name} has claimed_by {rule.claimed_by!r}: name another "
+                    "identifier type of which one person has one (max_values 1)",
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _names_have_no_rule(self) -> Self:
+        if NAME in self.identifiers:
+            raise KeyFaultError(
+                ("identifiers", NAME),
+                f"{NAME} is no identifier, since many people bear one: it joins nobody; "
+                "names_tell_apart says whether two of them are two people",
+            )
         return self
 
     def type_of_values(self, name: str) -> str:

@@ -13,7 +13,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from strata.identity.decisions import masked
-from strata.identity.tables import BUILD
+from strata.identity.tables import BUILD, JOINING
 from strata.run import Run
 
 Ints = npt.NDArray[np.int64]
@@ -96,7 +96,7 @@ _SHOWN = f"""
     anti join rejected
         using (system, entity, record_key, value_hash)
     left join before using (system, entity, record_key)
-    where identifiers.first_seen_at < $until
+    where identifiers.first_seen_at < $until and {JOINING}
 """
 
 

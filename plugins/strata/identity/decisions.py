@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import duckdb
 
 from strata import clock
-from strata.identity.tables import STATE
+from strata.identity.tables import JOINING, STATE
 
 Kind = Literal["split", "forget", "withdraw", "restore"]
 
@@ -96,6 +96,7 @@ _SHOWN_BY_USER = f"""
     select system, entity, record_key, is_own, identifier_type, value_hash, key_version
     from staging.identifiers
     semi join members using (system, entity, record_key)
+    where {JOINING}
     order by all
 """
 
@@ -146,7 +147,8 @@ def forget(
     found = con.execute(
         "select distinct identifier_type, value_hash, key_version"
         " from staging.identifiers"
-        " where identifier_type = ? and starts_with(value_hash, ?) order by all",
+        " where identifier_type = ? and starts_with(value_hash, ?)"
+        f" and {JOINING} order by all",
         [identifier_type, value_hash],
     ).fetchall()
     if len({row[1] for row in found}) != 1:

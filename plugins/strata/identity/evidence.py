@@ -29,7 +29,7 @@ import pyarrow as pa
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from strata.config.identity import IdentityConfig
+from strata.config.identity import NAME, IdentityConfig
 from strata.identity.partition import CONTINUITY, Graph, Ints
 
 # A value's uses fall into periods wherever nobody used it for longer than its window.
@@ -279,6 +279,20 @@ _LINKS = """
     from links
 """
 
+_NAMED = f"""
+    select distinct
+        stands.node_no,
+        dense_rank() over (
+            order by named.value_hash, named.key_version
+        ) - 1 as name,
+    from {{source}} as named
+    inner join identity_uses as stands using (system, entity, record_key)
+    where
+        named.identifier_type = '{NAME}'
+        and named.first_seen_at < $until
+        and stands.use_no = stands.stands_no
+"""
+
 # Hashes come last, so that the next key changes the order as little as it can.
 _STRONGEST_FIRST = """
     select links.link_no
@@ -335,7 +349,7 @@ def gathered(
             _LINKS.format(matches=matches or f"({NO_MATCHES})"),
             {"continuity": CONTINUITY, "until": until},
         )
-        yield _graph(con, config)
+        yield _graph(con, config, _names(con, config, source, until))
     finally:
         for table in ("seen", "nodes", "uses", "links"):
             con.execute(f"drop table if exists temp.identity_{table}")
@@ -386,7 +400,8 @@ def _rules(config: IdentityConfig) -> pa.Table:
 def _refuse_unknown_types(con: duckdb.DuckDBPyConnection, source: str) -> None:
     unknown = con.execute(
         f"select distinct identifier_type from {source} as identifiers"
-        " anti join identity_rules using (identifier_type) order by identifier_type"
+        " anti join identity_rules using (identifier_type)"
+        f" where identifier_type <> '{NAME}' order by identifier_type"
     ).fetchall()
     if unknown:
         names = ", ".join(str(name) for (name,) in unknown)
@@ -396,7 +411,25 @@ def _refuse_unknown_types(con: duckdb.DuckDBPyConnection, source: str) -> None:
         )
 
 
-def _graph(con: duckdb.DuckDBPyConnection, config: IdentityConfig) -> Graph:
+def _names(
+    con: duckdb.DuckDBPyConnection,
+    config: IdentityConfig,
+    source: str,
+    until: datetime,
+) -> tuple[Ints, Ints]:
+    """Nodes on which records stand that bear a name, and a number for it."""
+    if not config.names_tell_apart:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    found = con.execute(_NAMED.format(source=source), {"until": until}).fetchnumpy()
+    node, name = (np.asarray(found[c], dtype=np.int64) for c in ("node_no", "name"))
+    return node, name
+
+
+def _graph(
+    con: duckdb.DuckDBPyConnection,
+    config: IdentityConfig,
+    names: tuple[Ints, Ints],
+) -> Graph:
     nodes = con.execute(
         "select kind, value_no, epoch(first_seen_at)::bigint // 86400 as first_day,"
         " epoch(last_seen_at)::bigint // 86400 as last_day"
@@ -427,6 +460,8 @@ def _graph(con: duckdb.DuckDBPyConnection, config: IdentityConfig) -> Graph:
         last=numbers(links["last_day"]),
         node_first=numbers(nodes["first_day"]),
         node_last=numbers(nodes["last_day"]),
+        named=names[0],
+        name=names[1],
     )
 
 

@@ -16,7 +16,7 @@ from strata.identity.decisions import (
     masked,
 )
 from strata.identity.evidence import gathered
-from strata.identity.tables import STATE
+from strata.identity.tables import JOINING, STATE
 from strata.identity.withheld import Moment, withheld
 
 _END_OF_TIME = datetime(9999, 1, 1)
@@ -244,14 +244,15 @@ _MEMBERS = f"""
 """
 
 # What members show, and all that share a value with them: periods depend on it.
-_AROUND = """
+_AROUND = f"""
     create or replace temp table identity_around as
     select identifiers.*
-    from {source} as identifiers
+    from {{source}} as identifiers
     semi join (
         select value_hash
-        from {source}
+        from {{source}}
         semi join identity_members using (system, entity, record_key)
+        where {JOINING}
     ) using (value_hash)
 """
 

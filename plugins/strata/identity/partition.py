@@ -6,7 +6,7 @@ are weighed one by one, strong ones first.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -36,7 +36,8 @@ class Graph:
     a link, ``is_use``, makes the left a user of the right one; others join two nodes
     for another reason. It is ``is_role`` where the value was shown in a role that
     need not be the person's own. Links and nodes have the days, counted from any one day, of the
-    ``first`` and ``last`` time that they were seen.
+    ``first`` and ``last`` time that they were seen. Records that stand on the nodes
+    ``named`` bear a ``name``, a number each.
     """
 
     kinds: Sequence[tuple[str, IdentifierRule]]
@@ -51,6 +52,8 @@ class Graph:
     last: Ints
     node_first: Ints
     node_last: Ints
+    named: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    name: Ints = field(default_factory=lambda: np.empty(0, np.int64))
 
     def limit(self, name: str) -> Ints:
         """A limit of every kind as an array, ``UNLIMITED`` where a kind has none."""
@@ -93,6 +96,27 @@ class Graph:
         return np.array([rule.is_telling for _, rule in self.kinds], dtype=np.bool_)
 
     @cached_property
+    def claims(self) -> dict[int, int]:
+        """The kinds whose values are shown with another kind, and that kind."""
+        number = {name: kind for kind, (name, _) in enumerate(self.kinds)}
+        return {
+            kind: number[rule.claimed_by]
+            for kind, (_, rule) in enumerate(self.kinds)
+            if rule.claimed_by is not None
+        }
+
+    def unclaimed(self, kind: int) -> Ints:
+        """The nodes of a kind that no record shows with the kind that claims it."""
+        claimant, ends = (
+            self.claims[kind],
+            (self.kind[self.left], self.kind[self.right]),
+        )
+        alone = self.kind == kind
+        alone[self.right[ends[0] == claimant]] = False
+        alone[self.left[ends[1] == claimant]] = False
+        return np.flatnonzero(alone)
+
+    @cached_property
     def yielding(self) -> Bools:
         """Whether each kind joins nobody where two people share a value of it."""
         shared = [rule.when_shared == "nobody" for _, rule in self.kinds]
@@ -121,6 +145,8 @@ def suspects(graph: Graph) -> Bools:
     doubtful = np.zeros(len(graph.kind) + 1, np.bool_)
     doubtful[_with_too_many_values(graph, together)] = True
     doubtful[_with_two_told_apart(graph, together)] = True
+    doubtful[_with_two_names(graph, together)] = True
+    doubtful[_with_values_unclaimed(graph, together)] = True
     doubtful[together[_joining_many(graph)]] = True
     doubtful[_with_two_users(graph, together)] = True
     doubtful[_with_values_of_others(graph, together)] = True
@@ -137,7 +163,27 @@ def _with_too_many_values(graph: Graph, together: Ints) -> Ints:
 def _with_two_told_apart(graph: Graph, together: Ints) -> Ints:
     """Components of two people by their values, who may meet in one that they share."""
     limit = np.where(graph.telling, 1, UNLIMITED)
-    found = _holding_more(graph, together, limit)
+    return _with_shared(graph, together, _holding_more(graph, together, limit))
+
+
+def _with_two_names(graph: Graph, together: Ints) -> Ints:
+    """The same for those who bear two names."""
+    per, names = _distinct(together[graph.named], graph.name)
+    return _with_shared(graph, together, per[names > 1])
+
+
+def _with_values_unclaimed(graph: Graph, together: Ints) -> Ints:
+    """The same for values that none of those who might claim them does claim."""
+    found = [np.empty(0, np.int64)]
+    for kind, claimant in graph.claims.items():
+        per, values = np.unique(together[graph.unclaimed(kind)], return_counts=True)
+        enough = per[values >= graph.kinds[kind][1].unclaimed]
+        found.append(enough[np.isin(enough, together[graph.kind == claimant])])
+    return _with_shared(graph, together, np.concatenate(found))
+
+
+def _with_shared(graph: Graph, together: Ints, found: Ints) -> Ints:
+    """Those components of ``found`` that have a value which joins nobody if shared."""
     return found[np.isin(found, together[graph.yielding[graph.kind]])]
 
 

@@ -44,7 +44,7 @@ import pyarrow as pa
 from strata.config.identity import IdentityConfig
 from strata.identity.known import RECORD
 from strata.identity.partition import UNLIMITED, Bools, Graph, Ints, components
-from strata.identity.tables import BUILD
+from strata.identity.tables import BUILD, JOINING
 from strata.run import Run
 
 WORKING_TABLES = (
@@ -65,7 +65,13 @@ _NEAR = f"""
         select counted.value_hash
         from identity_counted as counted
         semi join identity_may_differ using ({RECORD})
+        where {JOINING}
     ) using (value_hash)
+    union all
+    select *
+    from identity_counted
+    semi join identity_may_differ using ({RECORD})
+    where not {JOINING}
 """
 
 _LAST_SEEN = "greatest(source.first_seen_at, least(source.last_seen_at, $until))"
@@ -217,6 +223,7 @@ _SCOPE = f"""
             select evidence.value_hash
             from {{source}} as evidence
             semi join identity_changed using ({RECORD})
+            where {JOINING}
         ) using (value_hash)
         union
         select left_system, left_entity, left_record_key

@@ -4,6 +4,12 @@ from collections.abc import Mapping
 
 import duckdb
 
+from strata.config.identity import NAME
+
+JOINING = f"identifier_type <> '{NAME}'"
+"""The condition of rows of ``staging.identifiers`` that may join records: a name that
+two records bear says nothing of them."""
+
 STATE = "identity"
 BUILD = "build_identity"
 

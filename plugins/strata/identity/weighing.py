@@ -6,11 +6,12 @@ and again whenever something new touches it.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from itertools import combinations
 
 import numpy as np
 
+from strata.identity.claims import Claims
 from strata.identity.partition import UNLIMITED, Bools, Graph, Ints, Verdicts
 
 Span = tuple[int, int]
@@ -26,9 +27,11 @@ def weigh(graph: Graph, links: Ints) -> Verdicts:
     - where more users had it at one time than its kind may (``max_users``), when the
       turn of its kind comes, it is public: all its links are rejected;
     - where its kind yields when it is shared (``when_shared: nobody``) and two of its
-      users of a turn differ in a value that tells people apart, nobody can say whose it
-      is: its links of this turn are rejected (``shared``), and if it joined nobody yet,
-      it is public.
+      users are told apart, nobody can say whose it is: its links of this turn are
+      rejected (``shared``), and if it joined nobody yet, it is public. Users are those
+      of the turn, and of later turns who show no other value as their own. Two are told
+      apart by a value of a kind that tells, by their names, and where one of them has
+      what the other would have claimed (``Claims``).
 
     Else a link is rejected where the user it would make has too many values of a kind
     (``max_values``), where its kind may not merge users and both ends belong to one
@@ -106,6 +109,15 @@ class _Uses:
             if at == turn
         }
 
+    def later_users(self, value: int, turn: int) -> set[int]:
+        """The nodes that use a value with less strength than that of this turn."""
+        its = self._slice[value]
+        return {
+            left
+            for left, at in zip(self._left[its], self._turn[its].tolist(), strict=True)
+            if at < turn
+        }
+
     def times(self, value: int) -> list[tuple[int, Span]]:
         """Every use of a value, of any turn: the node, first and last day."""
         its = self._slice[value]
@@ -130,7 +142,14 @@ class _Scale:
             for node, kind, value in zip(names, kinds, values, strict=True)
         }
         telling = graph.telling[graph.kind]
+        self._tells = [*graph.telling.tolist(), True]
         self._shown = _shown(graph, links[graph.is_use[links]], nodes, telling)
+        borne = np.isin(graph.named, nodes)
+        for node, name in zip(
+            graph.named[borne].tolist(), graph.name[borne].tolist(), strict=True
+        ):
+            _add(self._shown, node, {len(self._kinds): {name}})
+        self._claims = Claims(graph, nodes)
         roles = np.isin(
             graph.kind, graph.kind[graph.right[links[graph.is_role[links]]]]
         )
@@ -200,7 +219,9 @@ class _Scale:
         times = self._uses.times(value)
         if len(times) <= rule.max_users:
             return False
+        # What stands on nothing of its own, like a receipt, is nobody yet.
         users = [(self._root(node), span) for node, span in times]
+        users = [(user, span) for user, span in users if self._anchored[user]]
         if len({user for user, _ in users}) <= rule.max_users:
             return False
         return _most_at_once(users, rule.window_days) > rule.max_users
@@ -211,23 +232,25 @@ class _Scale:
             return False
         users = {self._root(node) for node in self._uses.users(value, turn)}
         users.add(self._root(value))
+        if rule.merges:
+            later = self._uses.later_users(value, turn)
+            users |= {self._root(n) for n in later if not self.has_own(n, value)}
         if len(users) < 2:
             return False
         if not rule.merges:
             return sum(self._anchored[user] for user in users) > 1
         return self._are_told_apart(users)
 
-    def _are_told_apart(self, users: Iterable[int]) -> bool:
-        """Whether two of the users hold different values of a kind that tells."""
+    def _are_told_apart(self, users: Collection[int]) -> bool:
+        """Whether two of the users differ in a name or in a kind that tells, or one
+        has what another would have claimed."""
         # What a user came to hold counts, and until then what its records show.
         shown = [{**self._shown.get(u, {}), **self._held[u]} for u in users]
-        for kind in {kind for its in shown for kind in its}:
-            if not self._kinds[kind][1].is_telling:
-                continue
+        for kind in {kind for its in shown for kind in its if self._tells[kind]}:
             values = [its[kind] for its in shown if kind in its]
             if any(one.isdisjoint(other) for one, other in combinations(values, 2)):
                 return True
-        return False
+        return self._claims.speak_for_two(users)
 
     def _attaches_only(self, left: int, right: int, one: int, other: int) -> str | None:
         if self._anchored[one] and self._anchored[other]:
@@ -258,6 +281,7 @@ class _Scale:
         self._size[one] += self._size[other]
         self._anchored[one] = self._anchored[one] or self._anchored[other]
         _add(self._held, one, self._held.pop(other))
+        self._claims.unite(one, other)
         for values in (self._shown, self._own):
             if other in values:
                 _add(values, one, values.pop(other))

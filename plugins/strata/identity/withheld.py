@@ -16,7 +16,7 @@ import duckdb
 
 from strata.config.identity import IdentifierRule, IdentityConfig
 from strata.identity.decisions import exists
-from strata.identity.tables import STATE
+from strata.identity.tables import JOINING, STATE
 from strata.run import Run
 
 PURPOSE = "linking"
@@ -145,6 +145,7 @@ _MARKS = f"""
             using (
                 system, entity, record_key, identifier_type, value_hash, key_version
             )
+        where {JOINING}
         group by shown.system, shown.entity, shown.record_key
         having count(*) = count(hidden.value_hash)
     ),

@@ -36,6 +36,7 @@ final as (
             "email": "email",
             "member_no": "member_no",
             "unionid": "unionid",
+            "name": "full_name",
         },
         first_seen_at="coalesce(registered_at, updated_at, _known_at)",
         shown_since="coalesce(updated_at, registered_at, _known_at)",

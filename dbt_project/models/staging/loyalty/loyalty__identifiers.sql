@@ -1,5 +1,6 @@
--- Grain: record, identifier type and value. A member is known by the number, and by the
--- addresses that messages were sent to. A message to somebody without a number is a
+-- Grain: record, identifier type and value. A member is known by the number, by the
+-- purchases that points were booked or a coupon was redeemed for, and by the addresses
+-- that messages were sent to. A message to somebody without a number is a
 -- record of its own, known by its address. Who followed an invitation is a record of
 -- it, known by the phone that the inviter gave. Who did not is nobody's customer: their
 -- phone makes no person here.
@@ -59,6 +60,30 @@ members as (
 
 ),
 
+purchases as (
+
+    select
+        member_no,
+        order_id,
+        min(coalesce(booked_at, _first_known_at)) as first_booked_at,
+        max(coalesce(booked_at, _first_known_at)) as last_booked_at,
+        _first_known_at as known_at
+    from points
+    where order_id is not null
+    group by member_no, order_id, _first_known_at
+    union all
+    select
+        member_no,
+        order_id,
+        min(coalesce(redeemed_at, redeemed_known_at)) as first_booked_at,
+        max(coalesce(redeemed_at, redeemed_known_at)) as last_booked_at,
+        redeemed_known_at as known_at
+    from coupons
+    where order_id is not null and redeemed_known_at is not null
+    group by member_no, order_id, redeemed_known_at
+
+),
+
 invitees as (
 
     select * from referrals
@@ -97,6 +122,16 @@ final as (
         own={"member_no": "member_no"},
         first_seen_at="first_entry_at",
         last_seen_at="last_entry_at",
+    ) }}
+    union all
+    {{ identifiers_of(
+        "purchases",
+        entity="members",
+        record_key="member_no",
+        shown={"purchase_id": "order_id"},
+        first_seen_at="first_booked_at",
+        last_seen_at="last_booked_at",
+        known_at="known_at",
     ) }}
     union all
     {{ identifiers_of(

@@ -1,7 +1,7 @@
 -- Grain: version of an order, or day of invoices, identifier type and value. Buyers are
--- known by their account and the contacts of their orders, whose phone is the
--- receiver's and not always their own; customers of the flat export
--- by their number alone.
+-- known by their account, their orders and the contacts of these, whose phone and name
+-- are the receiver's and not always their own; customers of the flat export by their
+-- number alone.
 {{ config(materialized="ephemeral") }}
 
 with
@@ -22,8 +22,10 @@ known_orders as (
 
     select
         buyer_id,
+        order_id,
         phone,
         email,
+        receiver,
         coalesce(placed_at, _known_at) as placed_at,
         _known_at
     from versions
@@ -51,7 +53,12 @@ final as (
         entity="buyers",
         record_key="buyer_id",
         own={"store_account": "buyer_id"},
-        shown={"order_contact": "phone", "email": "email"},
+        shown={
+            "order_contact": "phone",
+            "email": "email",
+            "purchase_id": "order_id",
+            "name": "receiver",
+        },
         first_seen_at="placed_at",
         last_seen_at="placed_at",
         known_at="_known_at",

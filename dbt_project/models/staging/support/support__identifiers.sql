@@ -1,5 +1,5 @@
 -- Grain: ticket and identifier type. A ticket has no id of a person of its own: it
--- shows a phone, a member number, both or nothing.
+-- shows a phone, a member number, both or nothing, and perhaps what was bought.
 {{ config(materialized="ephemeral") }}
 
 with
@@ -16,7 +16,11 @@ final as (
         "versions",
         entity="tickets",
         record_key="ticket_id",
-        shown={"member_no": "member_no", "phone": "phone"},
+        shown={
+            "member_no": "member_no",
+            "phone": "phone",
+            "purchase_id": "order_id",
+        },
         first_seen_at="coalesce(opened_at, _known_at)",
         last_seen_at="coalesce(updated_at, opened_at, _known_at)",
         known_at="_known_at",

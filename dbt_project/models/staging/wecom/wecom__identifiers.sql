@@ -50,7 +50,7 @@ final as (
         entity="contacts",
         record_key="external_userid",
         own={"wecom_id": "external_userid"},
-        shown={"unionid": "unionid", "phone": "phone"},
+        shown={"unionid": "unionid", "phone": "phone", "name": "full_name"},
         first_seen_at="coalesce(added_at, updated_at, _known_at)",
         shown_since="coalesce(updated_at, added_at, _known_at)",
         last_seen_at="coalesce(updated_at, added_at, _known_at)",

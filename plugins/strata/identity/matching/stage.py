@@ -26,7 +26,7 @@ from strata.identity.matching.records import prepare
 from strata.identity.matching.registry import active_model, enter_model
 from strata.identity.matching.scoring import weights
 from strata.identity.matching.training import train
-from strata.identity.tables import BUILD, STATE
+from strata.identity.tables import BUILD, JOINING, STATE
 from strata.pseudonyms import PseudonymKey
 from strata.run import Run
 
@@ -129,7 +129,7 @@ _KEPT: Final = f"""
 """
 
 # What two records share by itself links them already.
-_SCORED: Final = """
+_SCORED: Final = f"""
     create or replace temp table match_scored as
     with
 
@@ -139,6 +139,7 @@ _SCORED: Final = """
             value_hash,
             key_version,
         from staging.identifiers
+        where {JOINING}
     ),
 
     sharing as (

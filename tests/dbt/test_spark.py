@@ -65,10 +65,11 @@ def run(tenant: Tenant | None, *command: object) -> subprocess.CompletedProcess[
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Tenant:
-    """A tenant of 120 people whose first day is published, without gates."""
+    """A tenant of 120 people with three days published together, without gates."""
     folder = tmp_path_factory.mktemp("tenant")
     tenant = small_tenant(folder, small_project(folder, users=120, days=45))
-    run_id = pipeline.start(tenant, FIRST + timedelta(days=44))
+    last = FIRST + timedelta(days=44)
+    run_id = pipeline.start(tenant, last, since=last - timedelta(days=2))
     for stage in ("ingest", "staging", "identity", "features", "segments", "publish"):
         pipeline.build(tenant, run_id, stage)
         if stage == "ingest":

@@ -5,7 +5,8 @@
     -#}
     {%- set half_life = feature_settings().interest.half_life_days -%}
     cast(
-        {{ count }} * power(cast(0.5 as double), {{ days_ago }} / {{ half_life }}.0)
+        {{ count }}
+        * power(cast(0.5 as double), cast({{ days_ago }} as double) / {{ half_life }})
         as decimal(18, 9)
     )
 {%- endmacro %}

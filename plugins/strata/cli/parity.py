@@ -144,29 +144,32 @@ def _differences(table: "Compared", keys: bool) -> list[str]:
 
 
 def _print(found: "Parity", keys: bool) -> None:
-    grid = Grid("stage", "table", "DuckDB", "Spark", "differ", "what differs")
+    grid = Grid("stage", "table", "DuckDB", "Spark", "differ")
     for table in found.tables:
         counts = table.found
-        if counts is None:
-            grid.add_row(
-                table.stage, table.name, "", "", "", f"not built: {table.reason}"
-            )
-            continue
-        differ = counts.differing + counts.only_ours + counts.only_theirs
+        differ = (
+            counts.differing + counts.only_ours + counts.only_theirs if counts else 0
+        )
         grid.add_row(
             table.stage,
             table.name,
-            f"{counts.ours}",
-            f"{counts.theirs}",
+            f"{counts.ours}" if counts else "",
+            f"{counts.theirs}" if counts else "not built",
             f"{differ}" if differ else "",
-            "\n".join(_differences(table, keys)),
         )
     console.print(grid)
-    wrong = sum(not table.holds for table in found.tables)
+    wrong = [table for table in found.tables if not table.holds]
+    for table in wrong:
+        _say(f"{table.name}: {table.reason}" if table.reason else table.name)
+        for line in _differences(table, keys) if table.found else ():
+            _say(f"  {line}")
     rows = sum(table.found.ours for table in found.tables if table.found)
     took = ", ".join(f"{step} {seconds} s" for step, seconds in found.seconds.items())
-    console.print(
-        f"{len(found.tables) - wrong} of {len(found.tables)} tables are the same on "
-        f"both engines ({rows} rows of run {found.run_id}; {took})",
-        highlight=False,
+    _say(
+        f"{len(found.tables) - len(wrong)} of {len(found.tables)} tables are the same on "
+        f"both engines ({rows} rows of run {found.run_id}; {took})"
     )
+
+
+def _say(line: str) -> None:
+    console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -4,15 +4,11 @@
 #}
 
 {% macro family_ctes() -%}
-    {#- One CTE a family, named as it, each feature in the type of its contract. -#}
+    {#- One CTE a family, named as it. -#}
     {%- for family in feature_settings().families -%}
     {{ family }} as (
 
-        select
-            ds,
-            unified_user_id,
-            {{ feature_columns(family) }}
-        from {{ ref("feat_" ~ family) }}
+        select * from {{ ref("feat_" ~ family) }}
 
     ){{ ",\n\n    " if not loop.last }}
     {%- endfor -%}

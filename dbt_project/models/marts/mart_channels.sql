@@ -268,7 +268,12 @@ final as (
         {{ shown_if("shown.has_newcomers", "shown.new_customers") }} as new_customers,
         case
             when shown.has_touches and shown.has_conversions
-                then cast(shown.attributed_orders as double) / nullif(shown.touches, 0)
+                then
+                    round(
+                        cast(shown.attributed_orders as double)
+                        / nullif(shown.touches, 0),
+                        9
+                    )
         end as conversion_rate,
         case
             when shown.has_newcomers

@@ -304,7 +304,7 @@ final as (
             as repurchasers,
         case
             when shown.has_active
-                then cast(shown.active_count as double) / shown.user_count
+                then round(cast(shown.active_count as double) / shown.user_count, 9)
         end as retention_rate,
         {{ shown_if("shown.has_sales", "shown.orders") }} as orders,
         {{ shown_if("shown.has_sales", "shown.revenue", "decimal(18, 4)") }} as revenue,
@@ -322,7 +322,7 @@ final as (
             as cumulative_invitees,
         case
             when shown.has_invitees
-                then cast(shown.invitees_so_far as double) / shown.user_count
+                then round(cast(shown.invitees_so_far as double) / shown.user_count, 9)
         end as viral_coefficient,
         not shown.has_active
         or not shown.has_retained

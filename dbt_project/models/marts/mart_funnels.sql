@@ -193,7 +193,11 @@ final as (
         case
             when shown.has_conversions
                 then
-                    cast(shown.conversion_count as double) / nullif(shown.user_count, 0)
+                    round(
+                        cast(shown.conversion_count as double)
+                        / nullif(shown.user_count, 0),
+                        9
+                    )
         end as conversion_rate,
         {{ shown_if("shown.has_conversions", "shown.dropped_count") }} as drop_off,
         case

@@ -57,7 +57,7 @@
 {% macro text_in_order(expr, position, separator) -%}
     {#-
         The non-null texts of a group in one, by `position`, a number that no two rows
-        of the group share. Confirmed on duckdb.
+        of the group share; null where there is none. Confirmed on duckdb.
     -#}
     {{ return(adapter.dispatch("text_in_order", "strata")(expr, position, separator)) }}
 {%- endmacro %}
@@ -67,14 +67,17 @@
 {%- endmacro %}
 
 {% macro spark__text_in_order(expr, position, separator) -%}
-    array_join(
-        transform(
-            array_sort(collect_list(
-                case when {{ expr }} is not null
-                    then named_struct('at', {{ position }}, 'text', {{ expr }}) end
-            )),
-            item -> item.text
+    nullif(
+        array_join(
+            transform(
+                array_sort(collect_list(
+                    case when {{ expr }} is not null
+                        then named_struct('at', {{ position }}, 'text', {{ expr }}) end
+                )),
+                item -> item.text
+            ),
+            '{{ separator }}'
         ),
-        '{{ separator }}'
+        ''
     )
 {%- endmacro %}

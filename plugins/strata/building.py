@@ -164,7 +164,7 @@ def _world(tenant: Tenant, run: Run, progress: Progress) -> Any:
 
 def _build_features(tenant: Tenant, run: Run, progress: Progress) -> None:
     """Some days at a time, or memory would grow with the days of the run."""
-    from strata import transform
+    from strata import carried_counts, transform
     from strata.config.features import FeaturesConfig
     from strata.config.text import TextConfig
     from strata.interest import learn_categories
@@ -180,6 +180,8 @@ def _build_features(tenant: Tenant, run: Run, progress: Progress) -> None:
     ]
     specs = table_specs(tenant, "features")
     snapshots = [s for s in specs if s.mode in ("by_ds", "history")]
+    with tenant.warehouse.connection("look at what earlier runs counted") as con:
+        carried_counts.prepare(con, tenant, run, "features")
     for number, part in enumerate(parts):
         progress(f"features of {part[0]} to {part[-1]}")
         with tenant.warehouse.connection("set the days to build") as con:

@@ -54,8 +54,30 @@ def table_specs(tenant: Tenant, stage: str) -> list[TableSpec]:
         if schema in STAGE_SCHEMAS[stage]:
             meta = node.config.meta
             key = tuple(meta.get("publish_key", ()))
-            specs.append(TableSpec(schema, node.alias, meta["publish"], key))
+            kept = next(iter(meta.get("publish_kept", {}).items()), None)
+            specs.append(TableSpec(schema, node.alias, meta["publish"], key, kept))
     return sorted(specs, key=lambda s: (s.schema, s.name))
+
+
+def own_tables(tenant: Tenant, stage: str) -> dict[TableSpec, dict[str, str]]:
+    """The published tables of ``stage`` that it reads itself, as earlier runs left them.
+
+    Each with the types of its columns by name, as its contract has them.
+    """
+    read = source_names(tenant)
+    nodes = {
+        f"{node.schema.removeprefix(BUILD_PREFIX)}.{node.alias}": node
+        for node in _manifest(tenant).nodes.values()
+        if node.resource_type == "model"
+    }
+    own = [s for s in table_specs(tenant, stage) if f"{s.schema}.{s.name}" in read]
+    return {
+        spec: {
+            column.name: column.data_type
+            for column in nodes[f"{spec.schema}.{spec.name}"].columns.values()
+        }
+        for spec in own
+    }
 
 
 def descriptions(tenant: Tenant) -> dict[str, tuple[str, dict[str, str]]]:

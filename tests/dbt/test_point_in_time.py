@@ -13,6 +13,7 @@ from typing import Any
 
 import duckdb
 import pytest
+import yaml
 from strata.config.features import FeaturesConfig
 from strata.config.loader import read_yaml
 from strata.config.sources import SourcesConfig
@@ -562,6 +563,23 @@ def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., bool
     yield lambda *arguments: bool(invoke(*arguments).success)
 
 
+STANDING = ("int_batches_counted", "int_event_days_counted")
+"""What features count once and keep."""
+
+
+def nothing_stands(con: duckdb.DuckDBPyConnection) -> None:
+    """No earlier run has counted anything."""
+    folder = PROJECT / "models" / "features"
+    for name in ("_features__models.yml", "_features__generated.yml"):
+        for model in yaml.safe_load((folder / name).read_text("utf-8"))["models"]:
+            if model["name"] in STANDING:
+                listed = ", ".join(
+                    f"{column['name']} {column['data_type']}"
+                    for column in model["columns"]
+                )
+                con.execute(f"create table features.{model['name']} ({listed})")
+
+
 @pytest.fixture(scope="module")
 def past(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A warehouse whose published tables end with DS; its sources brought nothing."""
@@ -569,6 +587,7 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sources = read_yaml(PROJECT.parent / "config" / "sources.yml", SourcesConfig)
     with duckdb.connect(str(place / "strata.duckdb")) as con:
         con.execute(PUBLISHED)
+        nothing_stands(con)
         con.begin()
         tell_the_past(Company(con))
         con.commit()
@@ -689,6 +708,62 @@ def test_journeys_are_those_of_a_plain_count(build: Callable[..., Tables]) -> No
         if channel == "web"
     }
     assert shown == crowd.funnel_rows(done)
+
+
+def test_what_was_counted_once_is_kept_until_its_batch_is_another(
+    dbt: Callable[..., bool], past: Path, tmp_path: Path
+) -> None:
+    """A day after others gives the rows that it gives from nothing."""
+
+    def built(path: Path, day: date) -> Tables:
+        starts_at, ends_at = day_bounds(day, ZONE)
+        with duckdb.connect(str(path)) as con:
+            con.execute("delete from ops.run_dates")
+            con.execute(
+                "insert into ops.run_dates values"
+                " (?, ?, ?, true, ?, false, 'crm', 'customers', 'run', ?, ?)",
+                [day, starts_at, ends_at, ZONE, ends_at + MORNING, day],
+            )
+        assert dbt(path, "run", "--select", "path:models/features")
+        with duckdb.connect(str(path)) as con:
+            return {
+                table: con.execute(
+                    f"from build_features.{table} order by all"
+                ).fetchall()
+                for table in ("feat_users", "daily_activity", *STANDING)
+            }
+
+    stands, anew = tmp_path / "one" / past.name, tmp_path / "other" / past.name
+    stands.parent.mkdir()
+    anew.parent.mkdir()
+    shutil.copy(past, stands)
+    before = built(stands, DS)
+    with duckdb.connect(str(stands)) as con:
+        for table in STANDING:
+            con.execute(f"insert into features.{table} from build_features.{table}")
+        con.execute("drop schema build_features cascade")
+        resent = con.execute(
+            "update staging.events set event_type = 'share' where event_id ="
+            " (select min(event_id) from staging.events where event_type = 'login')"
+            " returning known_at"
+        ).fetchone()
+        tell_the_future(Company(con))
+    shutil.copy(stands, anew)
+    with duckdb.connect(str(anew)) as con:
+        for table in STANDING:
+            con.execute(f"delete from features.{table}")
+
+    after, from_nothing = built(stands, NEXT_DS), built(anew, NEXT_DS)
+
+    for table in ("feat_users", "daily_activity", "int_batches_counted"):
+        assert after[table] == from_nothing[table] != before[table]
+    counted, everything = (
+        {row[4] for row in tables["int_event_days_counted"]}
+        for tables in (after, from_nothing)
+    )
+    stood = {row[4] for row in before["int_event_days_counted"]}
+    assert resent is not None
+    assert counted == everything - stood | {resent[0]}
 
 
 def test_the_unit_tests_of_the_models_hold(

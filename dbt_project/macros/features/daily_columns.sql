@@ -61,7 +61,7 @@
         {%- do events.update({name: name}) -%}
     {%- endfor -%}
     {%- set found = [
-        {"model": "int_event_days_counted", "day": "event_on", "columns": events}
+        {"model": "int_event_days_gathered", "day": "event_on", "columns": events}
     ] -%}
     {%- for counts in settings.day_counts -%}
         {%- set columns = {} -%}

@@ -1,4 +1,4 @@
--- Grain: system, entity, record_key, event_on, known_at.
+-- Grain: system, entity, record_key, event_on, known_at; of the batches that changed.
 -- What a source record did on a day of the tenant's calendar, by when it was known. It
 -- adds up: a snapshot sums the days up to ds that were known to it, whosever the record
 -- then was, and no event is read again for another ds. Hence a session belongs to one
@@ -27,8 +27,11 @@ events as (
         category,
         value,
         duration_seconds
-    from {{ source("staging", "events") }}
-    where person_key is not null and event_at is not null
+    from {{ source("staging", "events") }} as events
+    where
+        person_key is not null
+        and event_at is not null
+        and {{ in_changed_batches("events", "events") }}
 
 ),
 

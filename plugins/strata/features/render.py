@@ -185,6 +185,37 @@ def _properties(config: FeaturesConfig) -> str:
                 _column("_run_id", "string", "The run that wrote the row."),
             ],
         },
+        {
+            "name": "int_event_days_counted",
+            "description": (
+                "What a source record did on a day, by when it was known. Additive; one "
+                "row a record, day and moment of knowing."
+            ),
+            "group": "customer_analytics",
+            "config": {
+                "contract": {"enforced": True},
+                "meta": {
+                    "publish": "by_batch",
+                    "publish_key": ["known_at"],
+                    "publish_kept": {"int_batches_kept": "events"},
+                },
+            },
+            "columns": [
+                _column("system", "string", "Source system of the record."),
+                _column("entity", "string", "Entity of the record."),
+                _column("record_key", "string", "Key of the record in its entity."),
+                _column("event_on", "date", "The tenant's local day."),
+                _column("known_at", "timestamp", "When it came to be known, UTC."),
+                _column("event_count", "bigint", "Events of every type."),
+                _column("session_count", "bigint", "Sessions that began on this day."),
+                _column("night_event_count", "bigint", "Events in the night."),
+                _column("dwell_seconds", "decimal(38,4)", "Seconds, as events tell."),
+                *(
+                    _column(name, "bigint", count.description)
+                    for name, count in config.event_counts.items()
+                ),
+            ],
+        },
     ]
     text = yaml.safe_dump(
         {"models": models}, sort_keys=False, allow_unicode=True, width=88

@@ -155,7 +155,7 @@ def _publish(
     con: duckdb.DuckDBPyConnection, stage: str, spec: TableSpec, run: Run
 ) -> Promotion:
     con.execute(f'create schema if not exists "{spec.schema}"')
-    if spec.mode == "replace":
+    if spec.mode == "replace" or not _keeps_something(con, spec):
         con.execute(
             f"create or replace table {spec.published} as select * from {spec.build}"
         )
@@ -171,10 +171,14 @@ def _publish(
                 [run.days[0], run.ds],
             )
         elif spec.mode == "by_key":
-            match = " and ".join(f'b."{k}" = p."{k}"' for k in spec.key)
             con.execute(
                 f"delete from {spec.published} as p where exists"
-                f" (select 1 from {spec.build} as b where {match})"
+                f" (select 1 from {spec.build} as b where {_same(spec)})"
+            )
+        elif spec.mode == "by_batch":
+            con.execute(
+                f"delete from {spec.published} as p where not exists"
+                f" (select 1 from {_kept(spec)} as b where {_same(spec)})"
             )
         con.execute(f"insert into {spec.published} by name select * from {spec.build}")
     rows, digest = fingerprint(con, f"{BUILD_PREFIX}{spec.schema}", spec.name)
@@ -197,6 +201,27 @@ def _correct_history(
     con.execute(f"delete from {spec.published} where {history.concerned(days)}")
     con.execute(f"insert into {spec.published} by name from history_corrected")
     con.execute("drop table history_corrected")
+
+
+def _same(spec: TableSpec) -> str:
+    return " and ".join(f'b."{k}" = p."{k}"' for k in spec.key)
+
+
+def _kept(spec: TableSpec) -> str:
+    """The keys that stay as they are, as a subquery."""
+    assert spec.kept is not None
+    table, relation = spec.kept
+    return (
+        f'(select * from "{BUILD_PREFIX}{spec.schema}"."{table}"'
+        f" where relation_name = '{relation}')"
+    )
+
+
+def _keeps_something(con: duckdb.DuckDBPyConnection, spec: TableSpec) -> bool:
+    if spec.mode != "by_batch":
+        return True
+    row = con.execute(f"select count(*) from {_kept(spec)}").fetchone()
+    return row is not None and row[0] > 0
 
 
 def _adapt_columns(con: duckdb.DuckDBPyConnection, spec: TableSpec) -> None:

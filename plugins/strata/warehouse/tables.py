@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-PublishMode = Literal["replace", "by_ds", "by_key", "append", "history"]
+PublishMode = Literal["replace", "by_ds", "by_key", "by_batch", "append", "history"]
 
 STAGES: tuple[str, ...] = (
     "ingest",
@@ -36,16 +36,23 @@ SNAPSHOT_MODES: tuple[PublishMode, ...] = ("by_ds", "by_key", "history")
 
 @dataclass(frozen=True)
 class TableSpec:
-    """One published table: where it lives and how a run's rows get into it."""
+    """One published table: where it lives and how a run's rows get into it.
+
+    ``by_batch`` keeps the rows whose key stands in the built table ``kept``, of the
+    relation named beside it, and puts the built rows in place of all others.
+    """
 
     schema: str
     name: str
     mode: PublishMode
     key: tuple[str, ...] = ()
+    kept: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:
-        if self.mode in ("by_key", "history") and not self.key:
+        if self.mode in ("by_key", "by_batch", "history") and not self.key:
             raise ValueError(f"{self.schema}.{self.name}: {self.mode} needs a key")
+        if self.mode == "by_batch" and self.kept is None:
+            raise ValueError(f"{self.schema}.{self.name}: by_batch needs what is kept")
 
     @property
     def published(self) -> str:

@@ -724,6 +724,12 @@ def test_what_was_counted_once_is_kept_until_its_batch_is_another(
                 " (?, ?, ?, true, ?, false, 'crm', 'customers', 'run', ?, ?)",
                 [day, starts_at, ends_at, ZONE, ends_at + MORNING, day],
             )
+            con.execute("delete from learned.models_in_force")
+            con.execute(
+                "insert into learned.models_in_force values"
+                " ($day, 'sentiment', 'mood-1'), ($day, 'next_category', 'taste-1')",
+                {"day": day},
+            )
         assert dbt(path, "run", "--select", "path:models/features")
         with duckdb.connect(str(path)) as con:
             return {

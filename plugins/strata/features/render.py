@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from strata.config.features import Feature, FeaturesConfig, Measure, Ratio
+from strata.config.features import EventCount, Feature, FeaturesConfig, Measure, Ratio
 
 SETTINGS = Path("macros/features/feature_settings.sql")
 PROPERTIES = Path("models/features/_features__generated.yml")
@@ -211,8 +211,8 @@ def _properties(config: FeaturesConfig) -> str:
                 _column("night_event_count", "bigint", "Events in the night."),
                 _column("dwell_seconds", "decimal(38,4)", "Seconds, as events tell."),
                 *(
-                    _column(name, "bigint", count.description)
-                    for name, count in config.event_counts.items()
+                    _column(name, _counted_as(count), count.description)
+                    for name, count in config.counted_events.items()
                 ),
             ],
         },
@@ -223,6 +223,10 @@ def _properties(config: FeaturesConfig) -> str:
     return (
         f"# Written from config/features.yml by `{COMMAND}`: change it there.\n{text}"
     )
+
+
+def _counted_as(count: EventCount) -> str:
+    return "decimal(38,4)" if count.sums else "bigint"
 
 
 def _words(feature: Feature) -> str:

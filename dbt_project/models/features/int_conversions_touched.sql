@@ -4,6 +4,7 @@
 -- order without any has one row, 0, so that none is lost. A touch counts
 -- where it came before the order, and was read by then where that was known to ds.
 {%- set journeys = feature_settings().journeys %}
+{%- set reach = journeys.history_days + journeys.touch_days + 1 %}
 with
 
 records as (
@@ -87,6 +88,7 @@ user_touches as (
             and records.entity = touches.person_entity
             and records.record_key = touches.person_key
             and {{ is_known("touches", "records") }}
+            and touches.event_at > {{ date_add_days("records.ds", -reach) }}
 
 ),
 

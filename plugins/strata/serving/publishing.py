@@ -163,8 +163,7 @@ def _add_views(database: Path, metrics: Sequence[View]) -> None:
         copy.begin()
         copy.execute(f"create schema {VIEWS}")
         for view in metrics:
-            for statement in statements(view):
-                copy.execute(statement)
+            copy.execute(";\n".join(statements(view)))
         copy.commit()
 
 

@@ -131,7 +131,7 @@ def test_any_words_reach_dbt_as_they_were_written(words: str) -> None:
 
     settings = settings_as_dbt_sees_them(rendered[SETTINGS])
     assert settings["catalogue"][0]["description"] == words
-    (users, _) = yaml.safe_load(rendered[PROPERTIES])["models"]
+    users, *_ = yaml.safe_load(rendered[PROPERTIES])["models"]
     described = {c["name"]: c["description"] for c in users["columns"]}
     assert described["gender"] == f"{words} Null: not known."
 

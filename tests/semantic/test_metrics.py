@@ -19,7 +19,7 @@ from strata.semantic import (
     views,
 )
 from strata.semantic.groups import GRAINS, TIME, find, shared
-from strata.semantic.views import column_of, formula, statements
+from strata.semantic.views import column_of, formula
 from typer.testing import CliRunner
 
 from tests.semantic import company
@@ -135,10 +135,16 @@ def test_every_view_says_how_its_figure_is_made_of_its_columns(
     ]
 
 
-def test_every_view_reads_as_spark_sql() -> None:
-    for view in views(LAYER):
-        statement = next(iter(statements(view)))
-        assert sqlglot.parse_one(statement, dialect="spark") is not None
+def test_the_views_that_are_printed_read_as_spark_sql(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("STRATA_PROJECT", str(company.ROOT))
+    printed = CliRunner().invoke(app, ["metrics", "views"]).stdout
+
+    found = [s for s in sqlglot.parse(printed, dialect="spark") if s is not None]
+    assert [s.find(sqlglot.exp.Table).name for s in found] == [
+        view.name for view in views(LAYER)
+    ]
 
 
 def test_filters_and_days_leave_out_rows_and_nothing_else(

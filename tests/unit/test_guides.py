@@ -18,7 +18,7 @@ from strata.config.sources import SourcesConfig
 from strata.config.tiers import LIFECYCLES, TIERS
 from strata.semantic import read_layer, views
 from strata.semantic.views import statements
-from strata.serving.tables import HISTORIES, PUBLIC
+from strata.serving.tables import HISTORIES, PUBLIC, SNAPSHOTS
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -114,7 +114,7 @@ def warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
             listed = ", ".join(f'"{c}" {kind}' for c, kind in columns.items())
             if schema != "metrics":
                 con.execute(f"create table if not exists {name} ({listed})")
-        for name in HISTORIES:
+        for name in (*HISTORIES, *SNAPSHOTS):
             con.execute(f"create view {name}_current as select * from {name}")
         for view in views(read_layer(ROOT / "dbt_project")):
             con.execute(next(iter(statements(view))))

@@ -17,8 +17,10 @@ from strata.semantic import (
     Statement,
     read_layer,
     render,
+    views,
 )
 from strata.semantic.groups import find, shared
+from strata.semantic.views import statements
 from strata.tenant import Tenant, project_root
 
 metrics_app = typer.Typer(help="Metrics, by any dimension.", no_args_is_help=True)
@@ -45,6 +47,19 @@ def metrics_list(as_json: AsJson = False) -> None:
     for m in layer.metrics:
         table.add_row(m.name, m.type, m.description)
     console.print(table)
+
+
+@metrics_app.command("views")
+def metrics_views() -> None:
+    """Print the SQL of the views, for another engine that has the published tables.
+
+    The statements are such as Spark reads too; the schema `metrics` has to be there. The
+    published copy has its views already.
+    """
+    with told_plainly():
+        for view in views(read_layer(project_root() / "dbt_project")):
+            for statement in statements(view, commented=False):
+                typer.echo(f"{statement};\n")
 
 
 @metrics_app.command("query")

@@ -563,7 +563,7 @@ def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., bool
     yield lambda *arguments: bool(invoke(*arguments).success)
 
 
-STANDING = ("int_batches_counted", "int_event_days_counted")
+STANDING = ("int_batches_counted", "int_event_days_counted", "int_step_days_timed")
 """What features count once and keep."""
 
 

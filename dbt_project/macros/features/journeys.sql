@@ -23,6 +23,15 @@
     {%- endfor -%}
 {%- endmacro %}
 
+{% macro step_moment_names() -%}
+    {#- The names of the columns that `step_moments` makes, as a list. -#}
+    {%- set names = [] -%}
+    {%- for step in funnel_event_steps() -%}
+        {%- do names.extend([step ~ "_first_at", step ~ "_last_at"]) -%}
+    {%- endfor -%}
+    {{ return(names) }}
+{%- endmacro %}
+
 {% macro merged_step_moments(relation) -%}
     {#- The same, of a group of rows that have them. -#}
     {%- for step in funnel_event_steps() -%}

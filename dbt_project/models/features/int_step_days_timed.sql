@@ -1,4 +1,4 @@
--- Grain: system, entity, record_key, event_on, known_at.
+-- Grain: system, entity, record_key, event_on, known_at; of the batches that changed.
 -- When a source record first and last took each step of the funnel on a day, by when
 -- that was known, and what was put into the cart. Firsts and lasts of parts give those
 -- of the whole, so that no event is read again for another ds.
@@ -23,11 +23,12 @@ events as (
         event_at,
         known_at,
         value
-    from {{ source("staging", "events") }}
+    from {{ source("staging", "events") }} as events
     where
         person_key is not null
         and event_at is not null
         and {{ is_funnel_event("event_type") }}
+        and {{ in_changed_batches("events", "events") }}
 
 ),
 

@@ -20,7 +20,7 @@ records as (
 
 record_days as (
 
-    select * from {{ ref("int_step_days_timed") }}
+    select * from {{ ref("int_step_days_gathered") }}
 
 ),
 

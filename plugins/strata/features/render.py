@@ -216,6 +216,36 @@ def _properties(config: FeaturesConfig) -> str:
                 ),
             ],
         },
+        {
+            "name": "int_step_days_timed",
+            "description": (
+                "First and last moment of each step of the funnel that a source record "
+                "took on a day, by when that was known. One row a record, day and "
+                "moment of knowing."
+            ),
+            "group": "customer_analytics",
+            "config": {
+                "contract": {"enforced": True},
+                "meta": {
+                    "publish": "by_batch",
+                    "publish_key": ["known_at"],
+                    "publish_kept": {"int_batches_kept": "events"},
+                },
+            },
+            "columns": [
+                _column("system", "string", "Source system of the record."),
+                _column("entity", "string", "Entity of the record."),
+                _column("record_key", "string", "Key of the record in its entity."),
+                _column("event_on", "date", "The tenant's local day."),
+                _column("known_at", "timestamp", "When it came to be known, UTC."),
+                *(
+                    _column(f"{step}_{end}_at", "timestamp", f"The {end} {step}, UTC.")
+                    for step in config.journeys.funnel_steps[:-1]
+                    for end in ("first", "last")
+                ),
+                _column("cart_amount", "decimal(38,4)", "Value put into the cart."),
+            ],
+        },
     ]
     text = yaml.safe_dump(
         {"models": models}, sort_keys=False, allow_unicode=True, width=88

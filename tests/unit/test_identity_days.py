@@ -380,7 +380,7 @@ C1, C2, A1, A2, B1, R1, R2 = (
     "pos/receipts/R2",
 )
 APART = (
-    *shows(C1, 0, phone=P1),
+    *shows(C1, 0, phone=P1, name="Li Wei"),
     *shows(A1, 0, phone=P1),
     *shows(C2, 0, phone=P2),
     *shows(A2, 0, phone=P2),
@@ -422,8 +422,13 @@ def test_a_day_with_nothing_new_resolves_nobody() -> None:
         (shows(R1, 1, phone=P1, email="b@x.cn"), {R1, C1, A1, B1}),
         (shows(A1, 1, phone=P1), set()),
         (shows(R1, 1, known=2, phone=P1), set()),
+        (shows(C1, 1, name="Li Wei"), set()),
+        (shows(A2, 1, name="Li Wei"), {A2, C2}),
     ],
-    ids=["alone", "one more", "bridge", "seen again", "not known yet"],
+    ids=[
+        *("alone", "one more", "bridge", "seen again", "not known yet"),
+        *("named again", "named alike"),
+    ],
 )
 def test_a_day_resolves_what_is_new_and_what_that_touches(
     new: tuple[Sighting, ...], expected: set[str]

@@ -27,13 +27,17 @@ def parity(
     stage: Annotated[
         list[str] | None,
         typer.Option(
-            help="Only this stage (staging, identity, features, publish); may be repeated. What "
+            help="Only this stage (staging, identity, features, publish, metrics); may be repeated. What "
             "it reads of another comes from DuckDB.",
         ),
     ] = None,
     model: Annotated[
         list[str] | None,
         typer.Option(help="Only this model and what it stands on; may be repeated."),
+    ] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(help="Of the metrics only this one; may be repeated."),
     ] = None,
     keys: Annotated[
         bool,
@@ -66,7 +70,12 @@ def parity(
                 bar.update(task, description=step, completed=done, total=total or None)
 
             found = check(
-                tenant, listen, stages=stage or STAGES, models=model or (), keep=keep
+                tenant,
+                listen,
+                stages=stage or STAGES,
+                models=model or (),
+                metrics=metric or (),
+                keep=keep,
             )
         if as_json:
             typer.echo(json.dumps(_told(found, keys), indent=2))

@@ -11,7 +11,7 @@ import duckdb
 from strata import clock
 from strata.config.identity import IdentityConfig
 from strata.config.loader import read_yaml
-from strata.parity import partitions
+from strata.parity import figures, partitions
 from strata.parity.building import (
     Listener,
     SparkProject,
@@ -21,6 +21,8 @@ from strata.parity.building import (
 )
 from strata.parity.comparing import Comparison, compare
 from strata.parity.inputs import STAGES, Inputs, take
+from strata.semantic.layer import VIEWS
+from strata.semantic.views import View
 from strata.tenant import Tenant
 from strata.warehouse.publications import Publications
 from strata.warehouse.spark import SparkWarehouse
@@ -89,12 +91,14 @@ def check(
     *,
     stages: Collection[str] = STAGES,
     models: Collection[str] = (),
+    metrics: Collection[str] = (),
     keep: bool = False,
 ) -> Parity:
     """Build the last run again on Spark and compare every table that it published.
 
     ``stages``: only these; what they read of another comes from DuckDB then.
-    ``models``: only these and what they stand on. The folder ``<home>/parity`` is made
+    ``models``: only these and what they stand on. ``metrics``: of the views of metrics
+    only these. The folder ``<home>/parity`` is made
     anew and removed at the end, unless ``keep``; it holds copies of the PII zone.
 
     Raises ``SparkMissingError``, and ``NothingToCompareError`` without a finished run.
@@ -109,10 +113,13 @@ def check(
     try:
         listen("take the run from DuckDB", 0, 0)
         inputs = take(tenant, folder, stages)
+        project = tenant.root / "dbt_project"
+        made = figures.chosen(project, metrics) if "metrics" in stages else []
         timed.note("take")
-        built = _build(tenant, folder, inputs, models, listen, timed)
+        built = _build(tenant, folder, inputs, models, made, listen, timed)
         listen("compare", 0, 0)
         tables = _compared(inputs, built, folder / "warehouse", bool(models))
+        tables += _figures(inputs, built, made, folder / "metrics")
         timed.note("compare")
     finally:
         if not keep:
@@ -125,6 +132,7 @@ def _build(
     folder: Path,
     inputs: Inputs,
     models: Collection[str],
+    made: Sequence[View],
     listen: Listener,
     timed: Timed,
 ) -> Built:
@@ -150,6 +158,9 @@ def _build(
             missing |= project.build(stage, models, listen)
             publish(warehouse, stage, inputs, tables)
             timed.note(stage)
+        if made:
+            missing |= figures.write(spark, made, folder / "metrics", listen)
+            timed.note("metrics")
     return Built(Publications.read(warehouse.file), missing, people)
 
 
@@ -173,3 +184,15 @@ def _compared(
                 reason = built.missing.get(table.name, "it was not built")
                 told.append(Compared(table.stage, table.name, table.key, None, reason))
     return sorted(told, key=lambda t: STAGES.index(t.stage))
+
+
+def _figures(
+    inputs: Inputs, built: Built, made: Sequence[View], folder: Path
+) -> list[Compared]:
+    """Every view of a metric side by side."""
+    files = {**inputs.sources, **{t.name: t.rows for t in inputs.tables}}
+    found = figures.compared(files, made, folder)
+    return [
+        Compared("metrics", name, (), found.get(name), built.missing.get(name, ""))
+        for name in (f"{VIEWS}.{view.name}" for view in made)
+    ]

@@ -119,9 +119,11 @@ def _shape(left: dict[str, str], right: dict[str, str]) -> list[str]:
 
 
 def _class(kind: str) -> str:
-    """Types that mean the same to a reader; widths of integers do not matter."""
+    """Types that mean the same to a reader; how wide a number may be does not matter."""
     if kind in _INTEGERS:
         return "integer"
+    if kind.startswith("DECIMAL"):
+        return f"decimal of {kind.partition(',')[2].rstrip(')')} places"
     return "float" if kind in _FLOATS else kind
 
 

@@ -18,8 +18,11 @@ from strata.run import Run
 from strata.tenant import Tenant
 from strata.warehouse.tables import TableSpec
 
-STAGES = ("staging", "identity", "features", "publish")
-"""The stages that Spark knows: those that dbt builds, and of identity the partition."""
+BUILT = ("staging", "features", "publish")
+PUBLISHED = ("staging", "identity", "features", "publish")
+STAGES = (*PUBLISHED, "metrics")
+"""What Spark knows: the stages that dbt builds, of identity the partition, and the views
+of the metrics, which no run publishes in the warehouse."""
 
 DAYS_AT_ONCE = 10
 _LAST_PUBLISHED = """
@@ -84,9 +87,10 @@ def take(tenant: Tenant, folder: Path, stages: Collection[str] = STAGES) -> Inpu
         run = runs.get_run(tenant, _last_run(con))
         tables = _take_tables(con, tenant, run, folder / "duckdb", stages)
         read = frozenset(transform.source_names(tenant))
+        wanted = read | (_of_features(tenant) if "metrics" in stages else set())
         sources = {
             name: _copy(con, f"from {name}", folder / "sources" / f"{name}.parquet")
-            for name in sorted(read - {table.name for table in tables})
+            for name in sorted(wanted - {table.name for table in tables})
             if name != "ops.run_dates" and not name.startswith("raw.")
         }
         sources["ops.run_dates"] = _copy(
@@ -106,12 +110,18 @@ def take(tenant: Tenant, folder: Path, stages: Collection[str] = STAGES) -> Inpu
     return Inputs(run, tables, sources, raw, held, read, links, partition)
 
 
+def _of_features(tenant: Tenant) -> set[str]:
+    """What metrics are views of, beside what models read."""
+    specs = building.table_specs(tenant, "features")
+    return {f"{spec.schema}.{spec.name}" for spec in specs}
+
+
 def _last_run(con: duckdb.DuckDBPyConnection) -> str:
-    row = con.execute(_LAST_PUBLISHED, [list(STAGES)]).fetchone()
+    row = con.execute(_LAST_PUBLISHED, [list(PUBLISHED)]).fetchone()
     if row is None:
         raise NothingToCompareError("there is no run yet: start with `make run`")
     run_id, status, is_newest, stages = row
-    if stages < len(STAGES):
+    if stages < len(PUBLISHED):
         raise NothingToCompareError(
             f"the last run, {run_id}, {status} before it had published everything: "
             "run the day again, then compare"
@@ -133,8 +143,8 @@ def _take_tables(
 ) -> list[Table]:
     taken = []
     days = run.days[-DAYS_AT_ONCE:]
-    for stage in STAGES:
-        if stage not in stages or stage == "identity":
+    for stage in BUILT:
+        if stage not in stages:
             continue
         suites = read_suites(tenant.root / "expectations", stage)
         keys = {suite.table: suite.key for suite in suites}
@@ -156,7 +166,13 @@ def _take_tables(
 
 def _copy(con: duckdb.DuckDBPyConnection, query: str, file: Path) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
-    con.execute(f"copy ({query}) to '{file}' (format parquet)")
+    try:
+        con.execute(f"copy ({query}) to '{file}' (format parquet)")
+    except duckdb.CatalogException:
+        raise NothingToCompareError(
+            f"the last run knows no table {file.stem}: the project has changed since. "
+            "Run the day again, then compare"
+        ) from None
     return file
 
 

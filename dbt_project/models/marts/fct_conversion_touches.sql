@@ -22,8 +22,8 @@ final as (
 
     select
         conversions.order_id,
-        conversions.touch_no,
-        conversions.path_length,
+        cast(conversions.touch_no as bigint) as touch_no,
+        cast(conversions.path_length as bigint) as path_length,
         conversions.unified_user_id,
         conversions.ordered_at,
         conversions.ordered_on,

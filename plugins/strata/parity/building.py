@@ -161,7 +161,10 @@ class SparkProject:
 def _reason(result: Any) -> str:
     if str(result.status) == "skipped":
         return "a model that it stands on was not built"
-    found = _ERROR.search(result.message or "")
+    told = result.message or ""
+    if "enforced contract" in told:
+        return "its columns there are not those of its contract"
+    found = _ERROR.search(told)
     return found.group(1) if found else "an error"
 
 

@@ -23,6 +23,7 @@ SPECS = [
     TableSpec("features", "days", "by_ds"),
     TableSpec("features", "names", "by_key", ("name",)),
     TableSpec("features", "notes", "append"),
+    TableSpec("features", "counts", "by_batch", ("name",), ("kept", "facts")),
     TableSpec("marts", "facts", "replace"),
 ]
 
@@ -32,6 +33,10 @@ def publish(warehouse: SparkWarehouse, number: int) -> None:
     ds = date(2026, 1, number)
     run = Run(f"{ds}.1", ds, "sample", warehouse.folder, "UTC")
     warehouse.start_build("features")
+    warehouse.spark.sql(
+        "create table build_features.kept using parquet as select 'facts' as"
+        f" relation_name, 'a' as name where {number} > 1"
+    )
     for spec in SPECS:
         more = ", 'x' as added" if number > 1 else ""
         name = "b" if number > 1 else "a"

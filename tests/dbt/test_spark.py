@@ -95,7 +95,10 @@ def test_every_table_is_the_same_on_spark_and_what_is_not_is_told(
         "update pii.persons set city = '?' where record_key = (select min(record_key) from pii.persons)",
     )
 
-    done = run(published, spark_bin / "strata", "parity", "--world", "sample", "--json")
+    stages = ("staging", "identity", "features", "publish", "metrics")
+    asked = [word for stage in stages for word in ("--stage", stage)]
+    asked += ["--metric", "revenue", "--metric", "repurchase_rate", "--json"]
+    done = run(published, spark_bin / "strata", "parity", "--world", "sample", *asked)
 
     assert done.returncode == 1, done.stderr[-4000:]
     found: dict[str, Any] = json.loads(done.stdout)
@@ -110,9 +113,7 @@ def test_every_table_is_the_same_on_spark_and_what_is_not_is_told(
     assert tables["marts.fct_orders"]["examples"][0]["what"].startswith("net_amount: ")
     assert tables["pii.persons"]["columns"] == {"city": 1}
     assert tables["pii.persons"]["examples"] == []
-    assert {table["stage"] for table in found["tables"]} == {
-        *("staging", "identity", "features", "publish")
-    }
+    assert {table["stage"] for table in found["tables"]} == {*stages}
     assert tables["features.feat_users"]["ours"] > 100
     assert sum(table["ours"] for table in found["tables"]) > 8_000
     assert not (published.home / "parity").exists()
@@ -137,6 +138,7 @@ def test_a_promote_killed_before_the_rename_leaves_the_old_views(
         "features.days": first + second,
         "features.names": ["2026-01-01 a 1", *second],
         "features.notes": first + second,
+        "features.counts": ["2026-01-01 a 1", *second],
         "marts.facts": second,
     }
     assert then["columns"] == ["ds", "name", "n", "added"]

@@ -139,8 +139,8 @@ class SparkWarehouse:
         elif spec.mode == "append":
             kept = list(before)
         name = f"{spec.schema}__{spec.name}"
-        if spec.mode == "by_key" and before:
-            self._write_by_key(spec, f"{place}.{name}")
+        if spec.mode in ("by_key", "by_batch") and before:
+            self._write_with_kept(spec, f"{place}.{name}")
         elif spec.mode == "history":
             later = [r.ds for r in said.runs if r.stage == "features" and r.ds > run.ds]
             told = history.Days(run.days[0], run.ds, min(later, default=None))
@@ -159,10 +159,17 @@ class SparkWarehouse:
         built.rename(self._place(place) / name)
         self._register(Part(place, name, columns))
 
-    def _write_by_key(self, spec: TableSpec, target: str) -> None:
-        """What was built, and what was published under keys that it does not have."""
+    def _write_with_kept(self, spec: TableSpec, target: str) -> None:
+        """What was built, and of what was published the rows that stay beside it."""
         built, before = self.spark.table(_build(spec)), self.spark.table(_name(spec))
-        kept = before.join(built, list(spec.key), "left_anti")
+        key = list(spec.key)
+        if spec.kept is None:
+            kept = before.join(built, key, "left_anti")
+        else:
+            table, relation = spec.kept
+            stay = self.spark.table(f"{BUILD_PREFIX}{spec.schema}.{table}")
+            stay = stay.where(f"relation_name = '{relation}'")
+            kept = before.join(stay, key, "left_semi")
         kept.unionByName(built, allowMissingColumns=True).write.saveAsTable(target)
 
     def _write_history(

@@ -10,9 +10,9 @@
     -#}
     {%- for name, wanted in feature_settings().event_counts.items() -%}
     {%- if wanted.sums -%}
-    sum(case
+    cast(sum(case
         {#- #} when {{ is_counted_event(wanted) }}
-        {#- #} then cast({{ wanted.sums }} as decimal(18, 4)) end)
+        {#- #} then cast({{ wanted.sums }} as decimal(18, 4)) end) as decimal(38, 4))
     {%- else -%}
     {{ count_where(is_counted_event(wanted)) }}
     {%- endif %} as {{ name }}{{ ",\n        " if not loop.last }}

@@ -95,7 +95,8 @@ final as (
         {{ count_where("is_session_start") }} as session_count,
         {{ count_where("is_night") }} as night_event_count,
         -- decimals add up to the same in any order, doubles do not
-        sum(cast(duration_seconds as decimal(18, 4))) as dwell_seconds,
+        cast(sum(cast(duration_seconds as decimal(18, 4))) as decimal(38, 4))
+            as dwell_seconds,
         {{ event_counts() }}
     from marked
     group by system, person_entity, person_key, event_on, known_at

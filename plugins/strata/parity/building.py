@@ -174,7 +174,7 @@ def publish(
     """Promote the tables of a stage that were built."""
     spark = warehouse.spark
     built = [t for t in tables if spark.catalog.tableExists(_build_name(t))]
-    for table in built:
+    for table in tables:
         if table.name in inputs.read:
             spark.sql(f"drop table if exists {table.name}")
     warehouse.promote(stage, inputs.run, [table.spec for table in built])

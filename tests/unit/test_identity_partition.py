@@ -50,7 +50,7 @@ KINDS = (
             priority=6,
             anchor=False,
             claimed_by="crm_id",
-            unclaimed=2,
+            unclaimed=1,
             unclaimed_share=0.5,
         ),
     ),

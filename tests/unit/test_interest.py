@@ -84,17 +84,19 @@ class Shop:
                 days = int(rng.integers(0, 50)) + 60 * (2 - step) + 70 * (user % 4 > 1)
                 self.buys(user, category, DS - timedelta(days=days))
 
-    def buys(self, user: int, category: str, day: date) -> None:
+    def buys(
+        self, user: int, category: str, day: date, late: timedelta = timedelta()
+    ) -> None:
         at = datetime.combine(day, datetime.min.time())
         order = f"{user}:{category}:{day}"
         self.con.execute(
             "insert into staging.orders values"
             " (?, 'shop', 'buyers', ?, ?, ?, 'completed', null, null)",
-            [order, f"b{user}", at, at],
+            [order, f"b{user}", at, at + late],
         )
         self.con.execute(
             "insert into staging.order_lines values (?, ?, 10, ?)",
-            [order, category, at],
+            [order, category, at + late],
         )
 
     def learn(self, *days: date) -> list[tuple[object, ...]]:
@@ -128,6 +130,7 @@ def test_what_is_bought_later_teaches_an_earlier_day_nothing() -> None:
     shop, other = Shop(), Shop()
     for user in range(100):
         other.buys(user, "paper", DS + timedelta(days=1))
+        other.buys(user, "milk", DS - timedelta(days=1), late=timedelta(days=3))
 
     assert other.learn(DS) == shop.learn(DS)
 

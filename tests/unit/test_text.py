@@ -185,7 +185,14 @@ class Shop:
         self.size = 0
         self.write(size, seed=5)
 
-    def write(self, size: int, seed: int, text: str | None = None) -> None:
+    def write(
+        self,
+        size: int,
+        seed: int,
+        text: str | None = None,
+        late: timedelta = timedelta(),
+    ) -> None:
+        """Reviews, or the praise ``text``; who is late has written them long before."""
         texts, _, stars = reviews(size, seed)
         start, numbers = datetime(2026, 9, 1), range(self.size, self.size + size)
         self.size += size
@@ -196,8 +203,10 @@ class Shop:
                 "kind": "review",
                 "person_entity": "buyers",
                 "person_key": [f"b{n % 100}" for n in numbers],
-                "rating": stars,
-                "answered_at": [start + (n + 1) * timedelta(hours=2) for n in numbers],
+                "rating": 5 if text else stars,
+                "answered_at": [
+                    start + (n + 1) * timedelta(hours=2) - late for n in numbers
+                ],
                 "known_at": [start + (n + 1) * timedelta(hours=2) for n in numbers],
                 "text": [text or each for each in texts],
             }
@@ -260,6 +269,8 @@ def test_days_together_are_the_days_one_by_one() -> None:
 def test_a_later_review_changes_no_score_of_an_earlier_day() -> None:
     shop, other = Shop(), Shop()
     other.write(200, seed=9)
+    other.write(50, seed=10, late=timedelta(days=60))
+    other.run(DS + timedelta(days=40))
 
     assert other.run(DS)[DS] == shop.run(DS)[DS]
 

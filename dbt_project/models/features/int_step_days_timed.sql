@@ -57,11 +57,13 @@ final as (
         event_on,
         known_at,
         {{ step_moments() }},
-        sum(
-            case
-                when event_type = '{{ journeys.cart_step }}'
-                    then {{ to_decimal("value") }}
-            end
+        cast(
+            sum(
+                case
+                    when event_type = '{{ journeys.cart_step }}'
+                        then {{ to_decimal("value") }}
+                end
+            ) as decimal(38, 4)
         ) as cart_amount
     from localised
     group by system, person_entity, person_key, event_on, known_at

@@ -57,7 +57,8 @@
 {% macro text_in_order(expr, position, separator) -%}
     {#-
         The non-null texts of a group in one, by `position`, a number that no two rows
-        of the group share; null where there is none. Confirmed on duckdb.
+        of the group share; null where there is none. Confirmed on duckdb,
+        spark.
     -#}
     {{ return(adapter.dispatch("text_in_order", "strata")(expr, position, separator)) }}
 {%- endmacro %}

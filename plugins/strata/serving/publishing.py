@@ -128,6 +128,8 @@ def _build(
     rows = {}
     folder.mkdir()
     con.execute(f"attach {_text(folder / DATABASE)} as {_COPY}")
+    # One transaction: each of a thousand comments would else be written by itself.
+    con.begin()
     try:
         for table in tables:
             schema = _name(table.schema)
@@ -142,14 +144,17 @@ def _build(
                 f"create table {copied} as select {listed} from {source}"
                 f" where {table.where} order by all"
             )
-            for statement in _comments(copied, table, columns):
-                con.execute(statement)
+            con.execute(";\n".join(_comments(copied, table, columns)) or "select 1")
             counted = con.execute(
                 f"copy {copied} to {_text(file)} (format parquet, compression zstd)"
             ).fetchone()
             assert counted is not None
             rows[table.full_name] = int(counted[0])
+        con.commit()
         con.execute(f"checkpoint {_COPY}")
+    except BaseException:
+        con.rollback()
+        raise
     finally:
         con.execute(f"detach {_COPY}")
     return rows

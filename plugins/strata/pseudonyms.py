@@ -305,6 +305,19 @@ def _functions(
     normalise = Normaliser(rules)
     settings = pseudonym(key, "settings", f"{key.version}\x1f{rules_json}")
 
+    return (
+        ("strata_pseudonym", _over_columns(hashing(key, rules, normalise)), 2),
+        ("strata_normalise", _over_columns(normalise), 2),
+        ("strata_key_version", lambda: key.version, 0),
+        (_SETTINGS_FUNCTION, lambda: settings, 0),
+    )
+
+
+def hashing(
+    key: PseudonymKey, rules: IdentityConfig, normalise: Normaliser
+) -> Callable[[str, str], str | None]:
+    """What ``strata_pseudonym`` makes of one value of a type, on every engine."""
+
     def hashed(identifier_type: str, value: str) -> str | None:
         normalised = normalise(identifier_type, value)
         if not normalised:
@@ -313,12 +326,7 @@ def _functions(
         kind = NAME if named else rules.type_of_values(identifier_type)
         return pseudonym(key, kind, normalised)
 
-    return (
-        ("strata_pseudonym", _over_columns(hashed), 2),
-        ("strata_normalise", _over_columns(normalise), 2),
-        ("strata_key_version", lambda: key.version, 0),
-        (_SETTINGS_FUNCTION, lambda: settings, 0),
-    )
+    return hashed
 
 
 def _over_columns(one: Callable[[str, str], str | None]) -> SqlFunction:

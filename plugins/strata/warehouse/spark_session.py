@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from strata.config.identity import IdentityConfig
-from strata.pseudonyms import Normaliser, PseudonymKey, pseudonym
+from strata.pseudonyms import Normaliser, PseudonymKey, hashing
 
 SETTINGS = {
     "spark.driver.bindAddress": "127.0.0.1",
@@ -33,13 +33,14 @@ SMALL = {
     "spark.default.parallelism": "1",
     "spark.sql.shuffle.partitions": "1",
     "spark.sql.adaptive.enabled": "false",
+    "spark.sql.constraintPropagation.enabled": "false",
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
 }
 """For a few rows: what is compiled or spread would cost more than it saves."""
 
-Function = Callable[[str, str | None], str | None]
+Function = Callable[[str | None, str | None], str | None]
 
 
 class SparkMissingError(RuntimeError):
@@ -113,18 +114,19 @@ def _functions(rules: IdentityConfig) -> dict[str, Function | Callable[[], str]]
     """The functions of the pseudonyms, under the names that the macros call."""
     key = PseudonymKey.from_environment()
     normalise = Normaliser(rules)
-
-    def normalised(identifier_type: str, value: str | None) -> str | None:
-        return None if value is None else normalise(identifier_type, value)
-
-    def hashed(identifier_type: str, value: str | None) -> str | None:
-        normal = normalised(identifier_type, value)
-        if normal is None:
-            return None
-        return pseudonym(key, rules.type_of_values(identifier_type), normal)
-
     return {
-        "strata_pseudonym": hashed,
-        "strata_normalise": normalised,
+        "strata_pseudonym": _of_nothing_nothing(hashing(key, rules, normalise)),
+        "strata_normalise": _of_nothing_nothing(normalise),
         "strata_key_version": lambda: key.version,
     }
+
+
+def _of_nothing_nothing(one: Callable[[str, str], str | None]) -> Function:
+    """``one``, and null where the type or the value is."""
+
+    def made(identifier_type: str | None, value: str | None) -> str | None:
+        if identifier_type is None or value is None:
+            return None
+        return one(identifier_type, value)
+
+    return made

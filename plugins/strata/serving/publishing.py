@@ -129,7 +129,7 @@ def _build(
     folder.mkdir()
     con.execute(f"attach {_text(folder / DATABASE)} as {_COPY}")
     # One transaction: each of a thousand comments would else be written by itself.
-    con.begin()
+    con.execute("begin")
     try:
         for table in tables:
             schema = _name(table.schema)
@@ -150,10 +150,10 @@ def _build(
             ).fetchone()
             assert counted is not None
             rows[table.full_name] = int(counted[0])
-        con.commit()
+        con.execute("commit")
         con.execute(f"checkpoint {_COPY}")
     except BaseException:
-        con.rollback()
+        con.execute("rollback")
         raise
     finally:
         con.execute(f"detach {_COPY}")

@@ -120,7 +120,18 @@ def promote(tenant: Tenant, run_id: str, stage: str) -> int:
         carrying.remember(tenant, run, stage)
         if stage == "features":
             _mark_stale_days(tenant, run)
+            _thin_snapshots(tenant, run)
         return sum(p.rows for p in done)
+
+
+def _thin_snapshots(tenant: Tenant, run: Run) -> None:
+    from strata.config.features import FeaturesConfig
+    from strata.features import thinning
+
+    rules = read_yaml(tenant.config_dir / "features.yml", FeaturesConfig)
+    if run.is_newest:
+        with tenant.warehouse.connection("thin old snapshots") as con:
+            thinning.thin(con, run.ds, rules.history.daily_days)
 
 
 def sync(

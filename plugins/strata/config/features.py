@@ -300,10 +300,17 @@ class Ratio(_Model):
     null_meaning: str
 
 
+class History(_Model):
+    """How long every day of ``features.feat_users`` is kept; then one a month is."""
+
+    daily_days: int = Field(default=400, ge=31)
+
+
 class FeaturesConfig(_Model):
     """All features of a user, and the settings that their definitions share."""
 
     owner: str
+    history: History = History()
     session_gap_minutes: int = Field(ge=1)
     night: Night
     channel_groups: dict[str, ChannelGroup] = {}

@@ -81,7 +81,9 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Tenant:
 def test_every_table_is_the_same_on_spark_and_what_is_not_is_told(
     spark_bin: Path, published: Tenant
 ) -> None:
-    """Three tables are altered on DuckDB: these are named, and no other."""
+    """Three tables are altered on DuckDB: these are named, and of the others only the
+    metrics of orders, which stand on one of them.
+    """
     rows(
         published,
         "delete from staging.events where event_id = (select min(event_id) from staging.events)",
@@ -103,11 +105,13 @@ def test_every_table_is_the_same_on_spark_and_what_is_not_is_told(
     assert done.returncode == 1, done.stderr[-4000:]
     found: dict[str, Any] = json.loads(done.stdout)
     tables = {table["table"]: table for table in found["tables"]}
-    assert {name for name, table in tables.items() if not table["holds"]} == {
+    wrong = {name for name, table in tables.items() if not table["holds"]}
+    assert {name for name in wrong if not name.startswith("metrics.")} == {
         "staging.events",
         "marts.fct_orders",
         "pii.persons",
     }
+    assert "metrics.revenue" in wrong and "metrics.metric_users" not in wrong
     assert tables["staging.events"]["only_theirs"] == 1
     assert tables["marts.fct_orders"]["columns"] == {"net_amount": 1}
     assert tables["marts.fct_orders"]["examples"][0]["what"].startswith("net_amount: ")

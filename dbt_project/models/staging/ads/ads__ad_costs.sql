@@ -1,6 +1,7 @@
 -- Grain: touchpoint, campaign, day, currency and known_at. Several accounts of a
--- network may bill one campaign: their figures add up. A bill that is corrected is taken
--- back when the correction is known, so that what was known at any moment is a sum.
+-- network may bill one campaign: their figures add up. A bill that is corrected is
+-- taken back when the correction is known, so that what was known at any moment is a
+-- sum.
 {{ config(materialized="ephemeral") }}
 
 with

@@ -2,11 +2,11 @@
 
 Features count each batch of facts once and keep the counts. They stand only as long as
 rules and code are those that made them, and only for batches that are what they were,
-which the project's own models see by their content. A stage that reads its own tables
-has to find them on its first run as well: empty.
+which the project's own models see by their content. The models read them in the schema
+``standing``, which shows what is published or, where that does not stand, nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import duckdb
 
@@ -22,41 +22,31 @@ BATCHES = "int_batches_counted"
 def prepare(
     con: duckdb.DuckDBPyConnection, tenant: Tenant, run: Run, stage: str
 ) -> None:
-    """Make the stage's own tables ready to be read by it.
+    """Show the stage what stands of its own tables; what is published stays as it is.
 
-    What is missing is made empty. What was counted by other rules or other code is
-    emptied with its batches, in one transaction: the run then counts everything, and a
-    run that is killed meanwhile loses nothing that another would not count again.
+    What was counted by other rules or other code does not stand: the run then counts
+    everything, as on its first day.
     """
     own = transform.own_tables(tenant, stage)
-    counted = {spec for spec in own if spec.mode == "by_batch" or spec.name == BATCHES}
-    is_stale = bool(counted) and not _stand(con, run, counted, own)
-    con.begin()
+    stand = bool(own) and _stand(con, run, own)
+    con.execute(f"create schema if not exists {transform.STANDING}")
     for spec, columns in own.items():
-        create = "create table if not exists"
-        if spec in counted and is_stale:
-            create = "create or replace table"
-        con.execute(f'create schema if not exists "{spec.schema}"')
-        con.execute(f"{create} {spec.published} ({_declared(columns)})")
-    con.commit()
+        shown = f"from {spec.published}" if stand else _nothing(columns)
+        con.execute(
+            f'create or replace view {transform.STANDING}."{spec.name}" as {shown}'
+        )
 
 
 def _stand(
-    con: duckdb.DuckDBPyConnection,
-    run: Run,
-    counted: set[TableSpec],
-    own: Mapping[TableSpec, Mapping[str, str]],
+    con: duckdb.DuckDBPyConnection, run: Run, own: Collection[TableSpec]
 ) -> bool:
     """Whether all were counted under the rules and by the code of this run."""
-    there = {
-        (schema, name)
-        for schema, name in con.execute(
-            "select schema_name, table_name from duckdb_tables()"
-        ).fetchall()
-    }
-    if not all((spec.schema, spec.name) in there for spec in counted):
+    there = set(
+        con.execute("select schema_name, table_name from duckdb_tables()").fetchall()
+    )
+    if not all((spec.schema, spec.name) in there for spec in own):
         return False
-    batches = next(spec for spec in counted if spec.name == BATCHES)
+    batches = next(spec for spec in own if spec.name == BATCHES)
     row = con.execute(
         "select count(*) from audit.runs as r, audit.runs as now"
         " where now.run_id = ? and r.config_hash = now.config_hash"
@@ -67,5 +57,6 @@ def _stand(
     return row is not None and row[0] > 0
 
 
-def _declared(columns: Mapping[str, str]) -> str:
-    return ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
+def _nothing(columns: Mapping[str, str]) -> str:
+    listed = (f'cast(null as {kind}) as "{name}"' for name, kind in columns.items())
+    return f"select {', '.join(listed)} where false"

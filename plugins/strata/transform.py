@@ -13,6 +13,8 @@ SELECTED = {
     "features": "path:models/features path:models/marts",
     "publish": "path:models/activation",
 }
+STANDING = "standing"
+"""The schema in which a stage finds what stands of its own tables."""
 _manifests: dict[Path, Any] = {}
 
 
@@ -60,7 +62,7 @@ def table_specs(tenant: Tenant, stage: str) -> list[TableSpec]:
 
 
 def own_tables(tenant: Tenant, stage: str) -> dict[TableSpec, dict[str, str]]:
-    """The published tables of ``stage`` that it reads itself, as earlier runs left them.
+    """The tables of ``stage`` that it reads in ``STANDING``, as earlier runs left them.
 
     Each with the types of its columns by name, as its contract has them.
     """
@@ -70,7 +72,7 @@ def own_tables(tenant: Tenant, stage: str) -> dict[TableSpec, dict[str, str]]:
         for node in _manifest(tenant).nodes.values()
         if node.resource_type == "model"
     }
-    own = [s for s in table_specs(tenant, stage) if f"{s.schema}.{s.name}" in read]
+    own = [s for s in table_specs(tenant, stage) if f"{STANDING}.{s.name}" in read]
     return {
         spec: {
             column.name: column.data_type

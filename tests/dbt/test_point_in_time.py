@@ -569,6 +569,7 @@ STANDING = ("int_batches_counted", "int_event_days_counted", "int_step_days_time
 
 def nothing_stands(con: duckdb.DuckDBPyConnection) -> None:
     """No earlier run has counted anything."""
+    con.execute("create schema standing")
     folder = PROJECT / "models" / "features"
     for name in ("_features__models.yml", "_features__generated.yml"):
         for model in yaml.safe_load((folder / name).read_text("utf-8"))["models"]:
@@ -577,7 +578,7 @@ def nothing_stands(con: duckdb.DuckDBPyConnection) -> None:
                     f"{column['name']} {column['data_type']}"
                     for column in model["columns"]
                 )
-                con.execute(f"create table features.{model['name']} ({listed})")
+                con.execute(f"create table standing.{model['name']} ({listed})")
 
 
 @pytest.fixture(scope="module")
@@ -746,7 +747,7 @@ def test_what_was_counted_once_is_kept_until_its_batch_is_another(
     before = built(stands, DS)
     with duckdb.connect(str(stands)) as con:
         for table in STANDING:
-            con.execute(f"insert into features.{table} from build_features.{table}")
+            con.execute(f"insert into standing.{table} from build_features.{table}")
         con.execute("drop schema build_features cascade")
         resent = con.execute(
             "update staging.events set event_type = 'share' where event_id ="
@@ -757,7 +758,7 @@ def test_what_was_counted_once_is_kept_until_its_batch_is_another(
     shutil.copy(stands, anew)
     with duckdb.connect(str(anew)) as con:
         for table in STANDING:
-            con.execute(f"delete from features.{table}")
+            con.execute(f"delete from standing.{table}")
 
     after, from_nothing = built(stands, NEXT_DS), built(anew, NEXT_DS)
 

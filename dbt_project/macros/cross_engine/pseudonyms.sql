@@ -26,11 +26,6 @@
     {{ strata_by_type("normalise", "'" ~ identifier_type ~ "'", value) }}
 {%- endmacro %}
 
-{% macro normalised_by(identifier_type, value) -%}
-    {#- As `normalised`, where the type is SQL too. Confirmed on duckdb, spark. -#}
-    {{ strata_by_type("normalise", identifier_type, value) }}
-{%- endmacro %}
-
 {% macro pseudonym_key_version() -%}
     {#-
         The version of the key that `pseudonym` hashes with. Confirmed on duckdb, spark.
@@ -39,7 +34,7 @@
 {%- endmacro %}
 
 {% macro strata_by_type(verb, identifier_type, value) -%}
-    {#- The call behind the four above. -#}
+    {#- The call behind the three above. -#}
     {%- set text = "cast(" ~ value ~ " as " ~ dbt.type_string() ~ ")" -%}
     strata_{{ verb }}({{ identifier_type }}, {{ text }})
 {%- endmacro %}

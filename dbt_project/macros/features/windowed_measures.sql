@@ -122,13 +122,6 @@
     {%- endfor -%}
 {%- endmacro %}
 
-{% macro measured_columns(family) -%}
-    {#- The daily columns that the family's measures are made of, each once. -#}
-    {%- set columns = measures_of(family, ["sum", "days"])
-        | map(attribute="column") | unique -%}
-    {{ columns | join(",\n        ") }}
-{%- endmacro %}
-
 {% macro has_measures(family, more=[]) -%}
     {#-
         Whether a day has something of the family's columns, or of `more`: to leave out

@@ -15,17 +15,9 @@ users as (
 
 ),
 
-days as (
+windows as (
 
-    select
-        ds,
-        unified_user_id,
-        activity_on,
-        days_ago,
-        {{ measured_columns("marketing") }}
-    from {{ ref("int_user_days_summed") }}
-    where
-        {{ has_measures("marketing") }}
+    select * from {{ ref("int_user_windows_summed") }}
 
 ),
 
@@ -91,11 +83,11 @@ orders as (
 windowed as (
 
     select
-        days.ds,
-        days.unified_user_id,
-        {{ windowed_measures("marketing", "days") }}
-    from days
-    group by days.ds, days.unified_user_id
+        windows.ds,
+        windows.unified_user_id,
+        {{ summed_windows("marketing", "windows") }}
+    from windows
+    group by windows.ds, windows.unified_user_id
 
 ),
 

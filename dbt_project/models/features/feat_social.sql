@@ -14,17 +14,9 @@ users as (
 
 ),
 
-days as (
+windows as (
 
-    select
-        ds,
-        unified_user_id,
-        activity_on,
-        days_ago,
-        {{ measured_columns("social") }}
-    from {{ ref("int_user_days_summed") }}
-    where
-        {{ has_measures("social") }}
+    select * from {{ ref("int_user_windows_summed") }}
 
 ),
 
@@ -84,11 +76,11 @@ orders as (
 windowed as (
 
     select
-        days.ds,
-        days.unified_user_id,
-        {{ windowed_measures("social", "days") }}
-    from days
-    group by days.ds, days.unified_user_id
+        windows.ds,
+        windows.unified_user_id,
+        {{ summed_windows("social", "windows") }}
+    from windows
+    group by windows.ds, windows.unified_user_id
 
 ),
 

@@ -1,4 +1,7 @@
-"""Read a YAML file into a pydantic model; errors name the file, the line, the key."""
+"""Read a YAML file into a pydantic model; errors name the file, the line, the key.
+
+Read by libyaml, which takes a tenth of the time: each step of a run reads its rules.
+"""
 
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,8 +38,7 @@ def read_yaml(path: Path, model: type[M]) -> M:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 text ({error.reason})") from None
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
+        node, content = _parsed(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f"line {mark.line + 1}" if mark else "an unknown line"
@@ -47,6 +49,16 @@ def read_yaml(path: Path, model: type[M]) -> M:
     except ValidationError as error:
         faults = [_fault(path, node, dict(item)) for item in error.errors()]
         raise ConfigError("\n".join(faults)) from None
+
+
+def _parsed(text: str) -> tuple[yaml.Node | None, Any]:
+    """The nodes with their lines, and what they say. Raises ``YAMLError``."""
+    try:
+        node: yaml.Node | None = yaml.compose(text, Loader=yaml.CSafeLoader)
+        return node, yaml.load(text, Loader=yaml.CSafeLoader)
+    except yaml.YAMLError:
+        yaml.safe_load(text)  # its words on a fault say more
+        raise
 
 
 def _fault(path: Path, node: yaml.Node | None, item: dict[str, Any]) -> str:

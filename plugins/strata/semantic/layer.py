@@ -255,7 +255,8 @@ class SemanticLayer(_Model):
 
 def read_layer(dbt_project: Path) -> SemanticLayer:
     """The layer of a dbt project: ``FILE``, and the views beside it."""
-    content = yaml.safe_load((dbt_project / FILE).read_text(encoding="utf-8"))
+    text = (dbt_project / FILE).read_text(encoding="utf-8")
+    content = yaml.load(text, Loader=yaml.CSafeLoader)
     return SemanticLayer.model_validate(content | {"views": _views(dbt_project)})
 
 

@@ -32,10 +32,17 @@ def _timed(
     run_id: str,
     stage: str,
     look_up: Callable[[Tenant, str], Run] = runs.take_up,
+    *,
+    is_open: bool = True,
 ) -> Iterator[Run]:
-    """The run, its time in the stage recorded; a failure is noted with its stage."""
-    watch = clock.Stopwatch()
-    with tenant.warehouse.hold(f"{stage} of {run_id}"):
+    """The run, its time in the stage recorded; a failure is noted with its stage.
+
+    ``is_open``: the warehouse is open all the while, since each opening reads its whole
+    catalogue. Not where dbt works, which opens it with settings of its own.
+    """
+    watch, purpose = clock.Stopwatch(), f"{stage} of {run_id}"
+    warehouse = tenant.warehouse
+    with warehouse.connection(purpose) if is_open else warehouse.hold(purpose):
         run = look_up(tenant, run_id)
         try:
             yield run
@@ -71,14 +78,15 @@ def start(
 
 def build(tenant: Tenant, run_id: str, stage: str, progress: Progress = _quiet) -> None:
     """Build one stage's tables beside the published ones."""
-    with _timed(tenant, run_id, stage) as run:
-        if _is_done(tenant, run, stage):
-            return
-        tenant.warehouse.start_build(stage)
-        if stage in carrying.STAGES:
-            decision = carrying.decide(tenant, run, stage)
-            if decision.carried_from is not None:
+    with _timed(tenant, run_id, stage, is_open=False) as run:
+        with tenant.warehouse.connection(f"prepare {stage}"):
+            if _is_done(tenant, run, stage):
                 return
+            tenant.warehouse.start_build(stage)
+            if stage in carrying.STAGES:
+                decision = carrying.decide(tenant, run, stage)
+                if decision.carried_from is not None:
+                    return
         building.build_stage(stage, tenant, run, progress)
 
 

@@ -31,20 +31,19 @@ from strata.tenant import Tenant
 from strata.warehouse import STAGE_SCHEMAS, STAGES, fingerprint
 
 from tests.integration.world import (
-    FIRST,
+    DAY,
+    after_a_day,
     contents,
     copy_of,
     crm_rows,
     rows,
     run_day,
     small_project,
-    small_tenant,
 )
 
 pytestmark = pytest.mark.slow
 STRATA = Path(sys.executable).parent / "strata"
-YESTERDAY = FIRST + timedelta(days=38)
-TODAY = YESTERDAY + timedelta(days=1)
+TODAY = DAY + timedelta(days=1)
 PRELOADED = ["pytest", "strata.quality", "strata.pipeline", "dbt.cli.main", "dlt"]
 STEPS = [
     *((stage, action) for stage in STAGES for action in ("build", "gate", "promote")),
@@ -184,14 +183,12 @@ class Figures:
 @pytest.fixture(scope="module")
 def yesterday(tmp_path_factory: pytest.TempPathFactory) -> Tenant:
     """A tenant that ran yesterday, sends in small batches, and counts from now on."""
-    folder = tmp_path_factory.mktemp("yesterday")
-    root = small_project(folder)
+    root = small_project(tmp_path_factory.mktemp("small_batches"))
     place = root / "config" / "activation.yml"
     activation = yaml.safe_load(place.read_text("utf-8"))
     activation["targets"][0]["batch_size"] = 5
     place.write_text(yaml.safe_dump(activation), "utf-8")
-    tenant = small_tenant(folder, root)
-    run_day(tenant, YESTERDAY)
+    tenant = after_a_day(tmp_path_factory, "yesterday", root)
     with sqlite3.connect(tenant.home / "crm" / "crm.db") as crm:
         crm.executescript(COUNTING)
     return tenant
@@ -256,21 +253,25 @@ def test_a_run_killed_in_every_stage_and_taken_up_again_is_as_if_nobody_had(
     assert rows(tenant, RUNS, TODAY) == [(run_id, "succeeded")]
 
 
-@pytest.mark.parametrize("kill", [LANDED_IN_PART, SENT_UNHEARD], ids=str)
 def test_a_run_killed_and_begun_anew_is_as_if_nobody_had(
-    yesterday: Tenant, before: Figures, unkilled: Figures, tmp_path: Path, kill: Kill
+    yesterday: Tenant, before: Figures, unkilled: Figures, tmp_path: Path
 ) -> None:
-    """As a person does it: another run of the day."""
+    """As a person does it: other runs of the day, of which the second is killed too."""
     tenant = copy_of(yesterday, tmp_path)
-    killed = pipeline.start(tenant, TODAY)
-    assert in_a_child(tenant, killed, 0, kill) == -signal.SIGKILL
-    assert_nothing_is_torn(tenant, kill, before, unkilled)
+    killed = []
+    for kill in (LANDED_IN_PART, SENT_UNHEARD):
+        killed.append(pipeline.start(tenant, TODAY))
+        assert in_a_child(tenant, killed[-1], 0, kill) == -signal.SIGKILL, kill
+        assert_nothing_is_torn(tenant, kill, before, unkilled)
 
     run_id = pipeline.start(tenant, TODAY)
     assert in_a_child(tenant, run_id, 0, None) == 0
 
     assert Figures.of(tenant) == unkilled
-    assert rows(tenant, RUNS, TODAY) == [(killed, "interrupted"), (run_id, "succeeded")]
+    assert rows(tenant, RUNS, TODAY) == [
+        *((attempt, "interrupted") for attempt in killed),
+        (run_id, "succeeded"),
+    ]
 
 
 def strata_run(

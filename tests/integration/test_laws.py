@@ -20,26 +20,25 @@ from strata.tenant import Tenant
 from strata.warehouse import STAGES
 
 from tests.integration.world import (
-    FIRST,
+    DAY,
+    after_a_day,
     contents,
     copy_of,
     crm_rows,
     rows,
     run_day,
+    run_until,
     small_project,
     small_tenant,
 )
 
 pytestmark = pytest.mark.slow
-DAY = FIRST + timedelta(days=39)
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Tenant:
     """A tenant after its first run. Tests that change it take a copy."""
-    tenant = small_tenant(tmp_path_factory.mktemp("finished"))
-    run_day(tenant, DAY)
-    return tenant
+    return after_a_day(tmp_path_factory, "finished")
 
 
 @pytest.fixture
@@ -214,7 +213,7 @@ def test_a_fresh_home_over_the_same_raw_gives_the_same_tables(
     for part in ("raw", "world", "crm"):
         shutil.copytree(finished.home / part, fresh.home / part)
 
-    run_day(fresh, DAY)
+    run_until(fresh, DAY, "segments")
 
     assert contents(fresh) == contents(finished)
 
@@ -272,7 +271,7 @@ def test_ids_survive_a_rebuild_of_everything_derived(tenant: Tenant) -> None:
         for schema in ("staging", "pii", "features", "marts"):
             con.execute(f"drop schema {schema} cascade")
 
-    run_day(tenant, DAY)
+    run_until(tenant, DAY, "segments")
 
     assert contents(tenant) == before
 
@@ -288,7 +287,7 @@ def test_a_broken_file_warns_and_its_rows_come_once_mended(tenant: Tenant) -> No
         entry.unlink()
     path.write_bytes(whole[: len(whole) // 2])
 
-    run_id = run_day(tenant, nextday)
+    run_id = run_until(tenant, nextday, "staging")
     told = rows(
         tenant,
         "select table_name, verdict, observed from audit.gate_results"
@@ -296,7 +295,7 @@ def test_a_broken_file_warns_and_its_rows_come_once_mended(tenant: Tenant) -> No
         run_id,
     )
     path.write_bytes(whole)
-    run_day(tenant, nextday)
+    run_until(tenant, nextday, "staging")
 
     assert [(t, v) for t, v, _ in told] == [("store.orders", "warned")]
     assert f"store/orders/{nextday}.csv: it ends within line" in told[0][2]
@@ -424,7 +423,7 @@ def test_a_released_row_comes_back_with_the_next_run(tenant: Tenant) -> None:
     with tenant.warehouse.connection("test") as con:
         released = release(con, system, entity, by="an owner", expectation=rule)
 
-    run_day(tenant, DAY)
+    run_until(tenant, DAY, "staging")
 
     assert released > 0
     assert rows(tenant, staged)[0][0] == before + released
@@ -515,14 +514,14 @@ def test_events_of_the_future_do_not_move_a_day(tenant: Tenant) -> None:
     with gzip.open(place / f"{DAY}-extra.jsonl.gz", "wt", encoding="utf-8") as out:
         out.write("\n".join(lines) + "\n")
 
-    run_day(tenant, DAY)
+    run_until(tenant, DAY, "segments")
 
     assert rows(
         tenant, "select count(*) from staging.events where event_id like 'app:future-%'"
     ) == [(20,)]
     after = contents(tenant)
     assert {t: after[t] for t in before} == before
-    run_day(tenant, date.fromordinal(DAY.toordinal() + 1))
+    run_until(tenant, tomorrow, "features")
     assert rows(
         tenant,
         "select count(*) from marts.fct_events where event_id like 'app:future-%'",

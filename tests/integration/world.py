@@ -1,13 +1,15 @@
 """A small tenant for whole runs: the project's own rules over a 200-person world."""
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import duckdb
+import pytest
 import yaml
 from strata import pipeline
 from strata.tenant import Tenant
@@ -15,6 +17,7 @@ from strata.warehouse import STAGES, fingerprint
 
 ROOT = Path(__file__).parents[2]
 FIRST = date(2026, 1, 1)
+DAY = FIRST + timedelta(days=39)
 SNAPSHOTS = {
     ("features", "feat_users"),
     ("segments", "scores"),
@@ -77,13 +80,23 @@ def run_day(tenant: Tenant, ds: date) -> str:
     return pipeline.run_day(tenant, ds)
 
 
-def run_range(tenant: Tenant, since: date, ds: date) -> str:
-    """The days from ``since`` to ``ds``, built together by one run; its id."""
+def run_until(tenant: Tenant, ds: date, last: str, *, since: date | None = None) -> str:
+    """A run that is left once stage ``last`` is published; its id.
+
+    For laws of what that stage and those before it publish: a test that asks for no
+    more need not wait for the rest of a day.
+    """
     run_id = pipeline.start(tenant, ds, since=since)
-    for stage in STAGES:
+    for stage in STAGES[: STAGES.index(last) + 1]:
         pipeline.build(tenant, run_id, stage)
         pipeline.gate(tenant, run_id, stage)
         pipeline.promote(tenant, run_id, stage)
+    return run_id
+
+
+def run_range(tenant: Tenant, since: date, ds: date) -> str:
+    """The days from ``since`` to ``ds``, built together by one run; its id."""
+    run_id = run_until(tenant, ds, "publish", since=since)
     pipeline.sync(tenant, run_id)
     pipeline.serve(tenant, run_id)
     return run_id
@@ -113,6 +126,26 @@ def make(
     )
     assert done.returncode == code, done.stdout + done.stderr
     return done
+
+
+def after_a_day(
+    factory: pytest.TempPathFactory, name: str, root: Path | None = None
+) -> Tenant:
+    """A tenant of its own that has run ``DAY``, and goes on by the rules of ``root``.
+
+    The day is run once, whichever worker comes first, and copied to all who ask.
+    """
+    base = factory.getbasetemp()
+    is_worker = "PYTEST_XDIST_WORKER" in os.environ
+    shared = (base.parent if is_worker else base) / "a_day"
+    shared.mkdir(exist_ok=True)
+    with (shared / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / "done").exists():
+            run_day(small_tenant(shared), DAY)
+            (shared / "done").touch()
+        ran = small_tenant(shared, root or shared / "project")
+        return copy_of(ran, factory.mktemp(name))
 
 
 def copy_of(tenant: Tenant, folder: Path) -> Tenant:

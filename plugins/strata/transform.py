@@ -142,6 +142,11 @@ def _invoke(tenant: Tenant, arguments: list[str], *, is_parsed: bool = True) -> 
     tenant.ensure_pseudonym_key()
     os.environ["STRATA_WAREHOUSE"] = str(tenant.warehouse.path)
     os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
+    # Two models are built at a time, and a wide table written by two threads costs
+    # twice the processor time of one.
+    os.environ.setdefault(
+        "STRATA_DUCKDB_THREADS", str(max((os.cpu_count() or 2) // 2, 1))
+    )
     # A copy: compiling leaves its marks on ephemeral models, and a second run of the
     # same stage would then miss them.
     runner = dbtRunner(manifest=_manifest(tenant).deepcopy() if is_parsed else None)

@@ -563,7 +563,11 @@ def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., bool
     yield lambda *arguments: bool(invoke(*arguments).success)
 
 
-STANDING = ("int_batches_counted", "int_event_days_counted", "int_step_days_timed")
+STANDING = (
+    "int_batches_counted",
+    "int_event_days_counted",
+    "int_category_days_counted",
+)
 """What features count once and keep."""
 
 

@@ -82,3 +82,97 @@
         ''
     )
 {%- endmacro %}
+
+{% macro decimal_sum(expr) -%}
+    {#-
+        The sum of numbers to four decimals, 0 of none: decimals add up to the same in
+        any order, doubles do not. Confirmed on duckdb, spark.
+    -#}
+    cast(
+        coalesce(sum({{ to_decimal(expr) }}), 0) as decimal(38, 4)
+    )
+{%- endmacro %}
+
+{% macro sorted_moments(expr) -%}
+    {#-
+        The timestamps of a group as a sorted array of microseconds since 1970.
+        Confirmed on duckdb, spark.
+    -#}
+    {{ return(adapter.dispatch("sorted_moments", "strata")(expr)) }}
+{%- endmacro %}
+
+{% macro default__sorted_moments(expr) -%}
+    list_sort(list(epoch_us({{ expr }})))
+{%- endmacro %}
+
+{% macro spark__sorted_moments(expr) -%}
+    sort_array(collect_list(unix_micros({{ expr }})))
+{%- endmacro %}
+
+{% macro stretches_of(moments, gap_minutes) -%}
+    {#-
+        Into how many stretches an array of `sorted_moments` falls: one ends where
+        nothing follows for longer than `gap_minutes`. Much cheaper than a window over
+        the rows; `moments` is a column. Confirmed on duckdb, spark.
+    -#}
+    {{ return(adapter.dispatch("stretches_of", "strata")(moments, gap_minutes)) }}
+{%- endmacro %}
+
+{% macro default__stretches_of(moments, gap_minutes) -%}
+    len({{ moments }}) - len(list_filter(
+        {{ moments }},
+        lambda moment, place:
+            moment - {{ moments }}[place - 1] <= {{ gap_minutes * 60000000 }}
+    ))
+{%- endmacro %}
+
+{% macro spark__stretches_of(moments, gap_minutes) -%}
+    cast(size({{ moments }}) - size(filter(
+        {{ moments }},
+        (moment, place) -> place > 0
+            and moment - {{ moments }}[place - 1] <= {{ gap_minutes * 60000000 }}
+    )) as bigint)
+{%- endmacro %}
+
+{% macro sorted_numbers(expr) -%}
+    {#- The non-null numbers of a group as a sorted array. Confirmed on duckdb, spark. -#}
+    {{ return(adapter.dispatch("sorted_numbers", "strata")(expr)) }}
+{%- endmacro %}
+
+{% macro default__sorted_numbers(expr) -%}
+    list_sort(list({{ expr }}) filter ({{ expr }} is not null))
+{%- endmacro %}
+
+{% macro spark__sorted_numbers(expr) -%}
+    sort_array(collect_list({{ expr }}))
+{%- endmacro %}
+
+{% macro median_gap(numbers) -%}
+    {#-
+        The median distance from one number of an array of `sorted_numbers` to the next,
+        as double; null of fewer than two. `numbers` is a column: an expression would be
+        computed anew for each of them. Confirmed on duckdb, spark.
+    -#}
+    {{ return(adapter.dispatch("median_gap", "strata")(numbers)) }}
+{%- endmacro %}
+
+{% macro default__median_gap(numbers) -%}
+    list_aggregate(
+        list_transform(
+            {{ numbers }}[2:], lambda number, place: number - {{ numbers }}[place]
+        ),
+        'quantile_cont',
+        0.5
+    )
+{%- endmacro %}
+
+{% macro spark__median_gap(numbers) -%}
+    {%- set gaps = (
+        "sort_array(transform(slice(" ~ numbers ~ ", 2, greatest(size(" ~ numbers
+        ~ ") - 1, 0)), (number, place) -> number - " ~ numbers ~ "[place]))"
+    ) -%}
+    (
+        get({{ gaps }}, cast((size({{ gaps }}) - 1) / 2 as int))
+        + get({{ gaps }}, cast(size({{ gaps }}) / 2 as int))
+    ) / 2.0D
+{%- endmacro %}

@@ -17,12 +17,16 @@
 
 {% macro in_changed_batches(relation, fact) -%}
     {#- Whether a row of staging is of a batch that has to be counted. -#}
-    not exists (
-        select 1
-        from {{ ref("int_batches_kept") }} as kept
+    {{ fact }}.known_at in (
+        select batches.known_at
+        from {{ ref("int_batches_counted") }} as batches
+        left join {{ ref("int_batches_kept") }} as kept
+            on
+                batches.relation_name = kept.relation_name
+                and batches.known_at = kept.known_at
         where
-            kept.relation_name = '{{ relation }}'
-            and kept.known_at = {{ fact }}.known_at
+            batches.relation_name = '{{ relation }}'
+            and kept.known_at is null
     )
 {%- endmacro %}
 

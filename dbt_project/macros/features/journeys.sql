@@ -23,6 +23,14 @@
     {%- endfor -%}
 {%- endmacro %}
 
+{% macro cart_amount() -%}
+    {#- What was put into the cart, of a group of events; null where nothing was. -#}
+    {%- set step = feature_settings().journeys.cart_step -%}
+    cast(sum(
+        case when event_type = '{{ step }}' then {{ to_decimal("value") }} end
+    ) as decimal(38, 4))
+{%- endmacro %}
+
 {% macro step_moment_names() -%}
     {#- The names of the columns that `step_moments` makes, as a list. -#}
     {%- set names = [] -%}

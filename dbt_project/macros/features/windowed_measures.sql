@@ -75,12 +75,15 @@
 
 {% macro counted_channel_days(days) -%}
     {#- Of each column whose days are counted, the days of the group that have it. -#}
-    {%- for column in feature_settings().measures
-        | selectattr("aggregate", "equalto", "days")
-        | map(attribute="column") | unique -%}
+    {%- for column in columns_of_days() -%}
     {{ count_where(days ~ "." ~ column ~ " > 0") }} as {{ column }}_days
     {{- ",\n        " if not loop.last }}
     {%- endfor -%}
+{%- endmacro %}
+
+{% macro channel_day_counts(counted) -%}
+    {#- What `counted_channel_days` made, from `counted`. -#}
+    {{ counted }}.{{ columns_of_days() | join("_days,\n        " ~ counted ~ ".") }}_days
 {%- endmacro %}
 
 {% macro most_of_a_day(family) -%}
@@ -119,18 +122,6 @@
     coalesce({{ relation }}.{{ measure.name }}, 0) as {{ measure.name }}
     {%- endif -%}
     {{ ",\n        " if not loop.last }}
-    {%- endfor -%}
-{%- endmacro %}
-
-{% macro has_measures(family, more=[]) -%}
-    {#-
-        Whether a day has something of the family's columns, or of `more`: to leave out
-        the others, most of all days, changes no sum.
-    -#}
-    {%- set columns = measures_of(family, ["sum", "days"])
-        | map(attribute="column") | unique | list -%}
-    {%- for column in columns + more -%}
-    coalesce({{ column }}, 0) <> 0{{ "\n        or " if not loop.last }}
     {%- endfor -%}
 {%- endmacro %}
 

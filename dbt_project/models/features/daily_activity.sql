@@ -2,30 +2,25 @@
 -- The daily measures that windows are made of, for charts and for looking closer.
 with
 
-user_days as (
+parts as (
 
-    select
-        ds,
-        unified_user_id,
-        activity_on,
-        channel_group,
-        currency,
-        {{ daily_columns() }}
-    from {{ ref("int_user_days_summed") }}
+    select *
+    from {{ ref("int_user_days_gathered") }}
+    where first_ds <= {{ newest_day() }} and last_ds >= {{ newest_day() }}
 
 ),
 
 final as (
 
     select
-        user_days.unified_user_id,
-        user_days.activity_on,
-        user_days.channel_group,
-        user_days.currency,
-        {{ daily_columns("user_days") }},
+        unified_user_id,
+        activity_on,
+        channel_group,
+        max(currency) as currency,
+        {{ summed_daily_columns() }},
         {{ run_id() }} as _run_id
-    from user_days
-    where user_days.ds = {{ newest_day() }}
+    from parts
+    group by unified_user_id, activity_on, channel_group
 
 )
 

@@ -68,21 +68,6 @@ counted as (
 
 ),
 
-gaps as (
-
-    select
-        ds,
-        unified_user_id,
-        activity_on,
-        days_ago,
-        lag(days_ago) over (
-            partition by ds, unified_user_id
-            order by activity_on
-        ) - days_ago as gap_days
-    from user_days
-
-),
-
 rhythms as (
 
     select
@@ -91,8 +76,9 @@ rhythms as (
         max(activity_on) as last_active_on,
         min(days_ago) as days_since_active,
         {{ count_where("days_ago between 90 and 179") }} as active_days_prior_90d,
-        case when count(*) >= 3 then {{ median("gap_days") }} end as median_gap_days
-    from gaps
+        count(*) as day_count,
+        {{ sorted_numbers("days_ago") }} as all_days_ago
+    from user_days
     group by ds, unified_user_id
 
 ),
@@ -105,7 +91,10 @@ final as (
         rhythms.last_active_on,
         rhythms.days_since_active,
         coalesce(rhythms.active_days_prior_90d, 0) as active_days_prior_90d,
-        rhythms.median_gap_days,
+        case
+            when rhythms.day_count >= 3
+                then {{ median_gap("rhythms.all_days_ago") }}
+        end as median_gap_days,
         {{ measured_features("activity", "windowed", "counted") }}
     from users
     left join windowed

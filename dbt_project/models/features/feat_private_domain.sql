@@ -33,7 +33,10 @@ days as (
     from {{ ref("int_user_days_summed") }}
     where
         activity_count > 0
-        and (days_ago < 90 or {{ has_measures("private_domain") }})
+        and (
+            days_ago < 90
+            or chat_count + article_read_count + group_join_count > 0
+        )
 
 ),
 

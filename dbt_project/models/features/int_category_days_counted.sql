@@ -1,14 +1,8 @@
--- Grain: system, entity, record_key, event_on, known_at, category.
+-- Grain: system, entity, record_key, event_on, known_at, category; of the batches that
+-- changed.
 -- Events of a source record with a category, by day and by when they were known.
 {{ config(tags=["any_day"]) }}
 with
-
-tenant as (
-
-    select max(timezone) as timezone
-    from {{ source("ops", "run_dates") }}
-
-),
 
 events as (
 
@@ -17,15 +11,18 @@ events as (
         person_entity,
         person_key,
         category,
-        event_at,
+        {{ quarter_hour_no("event_at") }} as quarter_no,
         known_at
-    from {{ source("staging", "events") }}
+    from {{ source("staging", "events") }} as events
     where
         person_key is not null
         and category is not null
         and event_at is not null
+        and {{ in_changed_batches("events", "events") }}
 
 ),
+
+{{ local_quarters("events") }},
 
 final as (
 
@@ -33,17 +30,17 @@ final as (
         events.system,
         events.person_entity as entity,
         events.person_key as record_key,
-        {{ local_date("events.event_at", "tenant.timezone") }} as event_on,
+        quarters.event_on,
         events.known_at,
         events.category,
         count(*) as event_count
     from events
-    cross join tenant
+    inner join quarters on events.quarter_no = quarters.quarter_no
     group by
         events.system,
         events.person_entity,
         events.person_key,
-        {{ local_date("events.event_at", "tenant.timezone") }},
+        quarters.event_on,
         events.known_at,
         events.category
 

@@ -2,18 +2,11 @@
 -- What a source record did on a day of the tenant's calendar, by when it was known. It
 -- adds up: a snapshot sums the days up to ds that were known to it, whosever the record
 -- then was, and no event is read again for another ds. Hence a session belongs to one
--- record and one day, and an event that comes late begins one of its own. Which of two
--- events of one moment carries the mark changes no sum and is left open.
+-- record and one day, and an event that comes late begins one of its own. Firsts and
+-- lasts of the steps of the funnel merge in the same way.
 {{ config(tags=["any_day"]) }}
 {%- set settings = feature_settings() %}
 with
-
-tenant as (
-
-    select max(timezone) as timezone
-    from {{ source("ops", "run_dates") }}
-
-),
 
 events as (
 
@@ -23,6 +16,7 @@ events as (
         person_key,
         event_type,
         event_at,
+        {{ quarter_hour_no("event_at") }} as quarter_no,
         known_at,
         category,
         value,
@@ -35,51 +29,42 @@ events as (
 
 ),
 
-localised as (
+{{ local_quarters("events") }},
+
+timed_quarters as (
 
     select
-        events.system,
-        events.person_entity,
-        events.person_key,
-        events.event_type,
-        events.event_at,
-        events.known_at,
-        events.category,
-        events.value,
-        events.duration_seconds,
-        {{ local_timestamp("events.event_at", "tenant.timezone") }} as event_local_at
-    from events
-    cross join tenant
+        quarter_no,
+        event_on,
+        is_night,
+        {{ times_of_day() }}
+    from quarters
 
 ),
 
-marked as (
+counted as (
 
     select
-        system,
-        person_entity,
-        person_key,
-        event_type,
-        cast(event_local_at as date) as event_on,
-        known_at,
-        category,
-        value,
-        duration_seconds,
-        extract(hour from event_local_at) as local_hour,
-        {{ is_night("event_local_at") }} as is_night,
-        coalesce(
-            event_at > lag(event_at) over (
-                partition by
-                    system,
-                    person_entity,
-                    person_key,
-                    known_at,
-                    cast(event_local_at as date)
-                order by event_at
-            ) + interval '{{ settings.session_gap_minutes }}' minute,
-            true
-        ) as is_session_start
-    from localised
+        events.system,
+        events.person_entity as entity,
+        events.person_key as record_key,
+        timed_quarters.event_on,
+        events.known_at,
+        count(*) as event_count,
+        {{ sorted_moments("events.event_at") }} as moments,
+        {{ count_where("timed_quarters.is_night") }} as night_event_count,
+        {{ decimal_sum("events.duration_seconds") }} as dwell_seconds,
+        {{ event_counts() }},
+        {{ step_moments() }},
+        {{ cart_amount() }} as cart_amount
+    from events
+    inner join timed_quarters on events.quarter_no = timed_quarters.quarter_no
+    group by
+        events.system,
+        events.person_entity,
+        events.person_key,
+        timed_quarters.event_on,
+        events.known_at
 
 ),
 
@@ -87,19 +72,18 @@ final as (
 
     select
         system,
-        person_entity as entity,
-        person_key as record_key,
+        entity,
+        record_key,
         event_on,
         known_at,
-        count(*) as event_count,
-        {{ count_where("is_session_start") }} as session_count,
-        {{ count_where("is_night") }} as night_event_count,
-        -- decimals add up to the same in any order, doubles do not
-        cast(sum(cast(duration_seconds as decimal(18, 4))) as decimal(38, 4))
-            as dwell_seconds,
-        {{ event_counts() }}
-    from marked
-    group by system, person_entity, person_key, event_on, known_at
+        event_count,
+        {{ stretches_of("moments", settings.session_gap_minutes) }} as session_count,
+        night_event_count,
+        dwell_seconds,
+        {{ settings.event_counts | join(",\n        ") }},
+        {{ step_moment_names() | join(",\n        ") }},
+        cart_amount
+    from counted
 
 )
 

@@ -55,7 +55,7 @@ run_dates as (
 
 record_days as (
 
-    select * from {{ ref("int_category_days_counted") }}
+    select * from {{ ref("int_category_days_gathered") }}
 
 ),
 

@@ -1,6 +1,5 @@
 -- Grain: ds, unified_user_id, activity_on, channel_group.
--- Everything that adds up, by day: windows are sums over these rows. It is looked up
--- for each ds apart, since the same records may be other users on another ds.
+-- What was done on a day. It is looked up for each ds apart, since the same records may be other users on another ds.
 {{ config(materialized="view") }}
 with
 
@@ -26,7 +25,7 @@ final as (
         user_days.channel_group,
         user_days.currency,
         {{ date_diff_days("user_days.activity_on", "run_dates.ds") }} as days_ago,
-        {{ daily_columns("user_days") }}
+        user_days.{{ day_columns() | join(",\n        user_days.") }}
     from user_days
     inner join run_dates
         on

@@ -20,7 +20,16 @@ records as (
 
 record_days as (
 
-    select * from {{ ref("int_step_days_gathered") }}
+    select
+        system,
+        entity,
+        record_key,
+        event_on,
+        known_at,
+        {{ step_moment_names() | join(",\n        ") }},
+        cart_amount
+    from {{ ref("int_event_days_gathered") }}
+    where coalesce({{ step_moment_names() | join(", ") }}) is not null
 
 ),
 

@@ -188,24 +188,13 @@ def _properties(config: FeaturesConfig) -> str:
         {
             "name": "int_event_days_counted",
             "description": (
-                "What a source record did on a day, by when it was known. Additive; one "
-                "row a record, day and moment of knowing."
+                "What a source record did on a day, and when it first and last took each "
+                "step of the funnel, by when it was known. One row a record, day and "
+                "moment of knowing."
             ),
-            "group": "customer_analytics",
-            "config": {
-                "contract": {"enforced": True},
-                "meta": {
-                    "publish": "by_batch",
-                    "publish_key": ["known_at"],
-                    "publish_kept": {"int_batches_kept": "events"},
-                },
-            },
+            **_counted_by_batch(),
             "columns": [
-                _column("system", "string", "Source system of the record."),
-                _column("entity", "string", "Entity of the record."),
-                _column("record_key", "string", "Key of the record in its entity."),
-                _column("event_on", "date", "The tenant's local day."),
-                _column("known_at", "timestamp", "When it came to be known, UTC."),
+                *_columns_of_record_days(),
                 _column("event_count", "bigint", "Events of every type."),
                 _column("session_count", "bigint", "Sessions that began on this day."),
                 _column("night_event_count", "bigint", "Events in the night."),
@@ -214,36 +203,26 @@ def _properties(config: FeaturesConfig) -> str:
                     _column(name, _counted_as(count), count.description)
                     for name, count in config.counted_events.items()
                 ),
-            ],
-        },
-        {
-            "name": "int_step_days_timed",
-            "description": (
-                "First and last moment of each step of the funnel that a source record "
-                "took on a day, by when that was known. One row a record, day and "
-                "moment of knowing."
-            ),
-            "group": "customer_analytics",
-            "config": {
-                "contract": {"enforced": True},
-                "meta": {
-                    "publish": "by_batch",
-                    "publish_key": ["known_at"],
-                    "publish_kept": {"int_batches_kept": "events"},
-                },
-            },
-            "columns": [
-                _column("system", "string", "Source system of the record."),
-                _column("entity", "string", "Entity of the record."),
-                _column("record_key", "string", "Key of the record in its entity."),
-                _column("event_on", "date", "The tenant's local day."),
-                _column("known_at", "timestamp", "When it came to be known, UTC."),
                 *(
                     _column(f"{step}_{end}_at", "timestamp", f"The {end} {step}, UTC.")
                     for step in config.journeys.funnel_steps[:-1]
                     for end in ("first", "last")
                 ),
                 _column("cart_amount", "decimal(38,4)", "Value put into the cart."),
+            ],
+        },
+        {
+            "name": "int_category_days_counted",
+            "description": (
+                "Events of a source record with a category, by day and by when they "
+                "were known. Additive; one row a record, day, moment of knowing and "
+                "category."
+            ),
+            **_counted_by_batch(),
+            "columns": [
+                *_columns_of_record_days(),
+                _column("category", "string", "The category of the events."),
+                _column("event_count", "bigint", "Events with this category."),
             ],
         },
     ]
@@ -253,6 +232,31 @@ def _properties(config: FeaturesConfig) -> str:
     return (
         f"# Written from config/features.yml by `{COMMAND}`: change it there.\n{text}"
     )
+
+
+def _counted_by_batch() -> dict[str, Any]:
+    """Properties of a model that counts each batch of events once."""
+    return {
+        "group": "customer_analytics",
+        "config": {
+            "contract": {"enforced": True},
+            "meta": {
+                "publish": "by_batch",
+                "publish_key": ["known_at"],
+                "publish_kept": {"int_batches_kept": "events"},
+            },
+        },
+    }
+
+
+def _columns_of_record_days() -> list[dict[str, Any]]:
+    return [
+        _column("system", "string", "Source system of the record."),
+        _column("entity", "string", "Entity of the record."),
+        _column("record_key", "string", "Key of the record in its entity."),
+        _column("event_on", "date", "The tenant's local day."),
+        _column("known_at", "timestamp", "When it came to be known, UTC."),
+    ]
 
 
 def _counted_as(count: EventCount) -> str:

@@ -121,8 +121,9 @@
 {% macro default__stretches_of(moments, gap_minutes) -%}
     len({{ moments }}) - len(list_filter(
         {{ moments }},
-        lambda moment, place:
+        (moment, place) -> (
             moment - {{ moments }}[place - 1] <= {{ gap_minutes * 60000000 }}
+        )
     ))
 {%- endmacro %}
 
@@ -159,7 +160,7 @@
 {% macro default__median_gap(numbers) -%}
     list_aggregate(
         list_transform(
-            {{ numbers }}[2:], lambda number, place: number - {{ numbers }}[place]
+            {{ numbers }}[2:], (number, place) -> number - {{ numbers }}[place]
         ),
         'quantile_cont',
         0.5

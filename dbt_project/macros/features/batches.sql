@@ -15,9 +15,9 @@
     group by known_at
 {%- endmacro %}
 
-{% macro in_changed_batches(relation, fact) -%}
+{% macro in_changed_batches(relation) -%}
     {#- Whether a row of staging is of a batch that has to be counted. -#}
-    {{ fact }}.known_at in (
+    known_at in (
         select batches.known_at
         from {{ ref("int_batches_counted") }} as batches
         left join {{ ref("int_batches_kept") }} as kept

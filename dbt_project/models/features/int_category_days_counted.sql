@@ -13,12 +13,12 @@ events as (
         category,
         {{ quarter_hour_no("event_at") }} as quarter_no,
         known_at
-    from {{ source("staging", "events") }} as events
+    from {{ source("staging", "events") }}
     where
         person_key is not null
         and category is not null
         and event_at is not null
-        and {{ in_changed_batches("events", "events") }}
+        and {{ in_changed_batches("events") }}
 
 ),
 

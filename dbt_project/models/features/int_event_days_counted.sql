@@ -21,11 +21,11 @@ events as (
         category,
         value,
         duration_seconds
-    from {{ source("staging", "events") }} as events
+    from {{ source("staging", "events") }}
     where
         person_key is not null
         and event_at is not null
-        and {{ in_changed_batches("events", "events") }}
+        and {{ in_changed_batches("events") }}
 
 ),
 

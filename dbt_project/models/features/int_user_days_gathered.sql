@@ -1,4 +1,4 @@
--- Grain: what one fact or count of facts adds to the day of a user; a row holds on every
+-- Grain: what one fact or count of facts adds to the day of a user; a row holds on each
 -- ds from first_ds to last_ds.
 -- Counts of events and touches by their record, and orders, with the user whose they
 -- were. What a side does not count is 0 there.

@@ -1,5 +1,6 @@
 -- Grain: ds, unified_user_id, activity_on, channel_group.
--- What was done on a day. It is looked up for each ds apart, since the same records may be other users on another ds.
+-- What was done on a day. It is looked up for each ds apart, since the same records may
+-- be other users on another ds.
 {{ config(materialized="view") }}
 with
 

@@ -19,6 +19,9 @@ STAMP_DEV := $(VENV)/.dev
 RUN := $(BIN)/strata
 SPARK := .venv-spark
 STAMP_SPARK := $(SPARK)/.spark
+# A file stays with one worker, since its tests share a tenant; tests/conftest.py says
+# which files come first.
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help env run backfill up deployment parity test check lint types features bench lock clean
 
@@ -90,10 +93,15 @@ types: $(STAMP_DEV) ## mypy --strict
 
 check: $(STAMP_DEV) ## the fast tests (under two minutes)
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
-	@$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
+	@$(PYTEST) -m "not slow"
 
-test: $(STAMP_DEV) lint types ## all tests
-	@$(BIN)/pytest -n 2 --dist loadfile
+# Tests wait a good deal, for servers and processes: lint and types fill these gaps.
+test: $(STAMP_DEV) ## lint, types and all tests
+	@nice $(MAKE) --no-print-directory lint types & beside=$$!; \
+	  trap 'kill $$beside' INT TERM; \
+	  $(PYTEST); tests=$$?; \
+	  wait $$beside || { echo "lint or types failed: see above" >&2; exit 1; }; \
+	  exit $$tests
 
 features: $(STAMP) ## write what config/features.yml says into the dbt project
 	@$(BIN)/python -m strata.features

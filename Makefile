@@ -84,8 +84,9 @@ parity: $(STAMP_SPARK) ## the last run again on Spark, its tables compared: [WOR
 lint: $(STAMP_DEV) ## style of Python and SQL, conventions of the dbt project
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/sqlfluff lint -q dbt_project/models dbt_project/tests
-	@$(BIN)/dbt -q parse --target bare --project-dir dbt_project \
-	  --profiles-dir dbt_project
+	@# Named as .sqlfluff names it, so that what was parsed just now serves again.
+	@$(BIN)/dbt -q parse --profile strata --target bare \
+	  --project-dir dbt_project --profiles-dir dbt_project
 	@$(BIN)/dbt-bouncer run --config-file dbt_project/dbt-bouncer.yml
 
 types: $(STAMP_DEV) ## mypy --strict

@@ -114,9 +114,11 @@
 
 {% macro quarter_hour_no(expr) -%}
     {#-
-        The whole quarter hours from 1970 to a naive UTC timestamp, bigint. No zone has
-        changed its clocks within one since 1972, so that local time can be looked up
-        by it, once for the many rows of a quarter hour. Confirmed on duckdb, spark.
+        The whole quarter hours from 1970 to a naive UTC timestamp, bigint: local time
+        can be looked up by it, once for the many rows of a quarter hour. By the IANA
+        database no inhabited zone has changed its clocks within one since 2012; before,
+        some did at one minute past midnight (Newfoundland, Gaza), and the rest of that
+        quarter hour then goes by the clock before. Confirmed on duckdb, spark.
     -#}
     {{ return(adapter.dispatch("quarter_hour_no", "strata")(expr)) }}
 {%- endmacro %}

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from strata import parsed, transform
-from strata.config.features import Feature, FeaturesConfig
+from strata.config.features import FeaturesConfig
 from strata.config.loader import read_yaml
+from strata.config.measures import Feature
 from strata.tenant import Tenant
 from strata.warehouse.tables import BUILD_PREFIX
 

@@ -149,6 +149,7 @@ def test_only_what_changed_is_written(tmp_path: Path) -> None:
     ("old", "new", "fault"),
     [
         ("column: login_count", "column: sneezes", "lacks: ['sneezes']"),
+        ("family: activity\n", "family: loyalty\n    aggregate: days\n", "['logins']"),
         ("name: gender", "name: logins_7d", "more than once: ['logins_7d']"),
         ("login_count: {types", "net_amount: {types", "already: ['net_amount']"),
         ("Logins {window}.", "Logins.", "line 13: measures.0.description"),

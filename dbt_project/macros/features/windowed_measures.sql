@@ -125,31 +125,21 @@
     {%- endfor -%}
 {%- endmacro %}
 
-{% macro windowed_measures(family, days=none, aggregates=["sum", "days", "mean"]) -%}
+{% macro windowed_measures(family) -%}
     {#-
-        The features as columns of a group by user and ds of the relation `days`, which
-        has the columns of the family's measures and `days_ago`; a select from it alone
-        need not name it. For entries, which are few: rows of daily_activity are added
-        up once for all windows by `summed_windows`.
+        The features as columns of a group by user and ds of entries, which have the
+        columns of the family's measures and `days_ago`. Entries are few: what many
+        rows say is added up once for all windows by `summed_windows`.
     -#}
-    {%- set of = days ~ "." if days else "" -%}
-    {%- for measure in measures_of(family, aggregates) -%}
-    {%- set column = of ~ measure.column -%}
-    {%- set within = of ~ "days_ago < " ~ measure.window_days -%}
-    {%- if measure.aggregate == "days" -%}
-    count(distinct case
-        {#- #} when {{ column }} > 0{{ " and " ~ within if measure.window_days }}
-        {#- #} then {{ of }}activity_on end)
-    {%- else -%}
+    {%- for measure in measures_of(family, ["sum", "mean"]) -%}
     {%- set part = (
-        "case when " ~ within ~ " then " ~ column ~ " end"
-        if measure.window_days else column
+        "case when days_ago < " ~ measure.window_days ~ " then " ~ measure.column ~ " end"
+        if measure.window_days else measure.column
     ) -%}
     {%- if measure.aggregate == "mean" -%}
     cast(sum({{ part }}) as double) / nullif(count({{ part }}), 0)
     {%- else -%}
     sum({{ part }})
-    {%- endif -%}
     {%- endif %} as {{ measure.name }}{{ ",\n        " if not loop.last }}
     {%- endfor -%}
 {%- endmacro %}

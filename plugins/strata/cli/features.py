@@ -7,8 +7,9 @@ import typer
 from rich.table import Table
 
 from strata.cli.terminal import console, told_plainly
-from strata.config.features import Feature, FeaturesConfig
+from strata.config.features import FeaturesConfig
 from strata.config.loader import read_yaml
+from strata.config.measures import Feature
 from strata.tenant import project_root
 
 features_app = typer.Typer(help="The catalogue of features.", no_args_is_help=True)

@@ -1,98 +1,30 @@
 """``config/features.yml``: what is measured about a user, and in which words."""
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from strata.config.journeys import Journeys, Rows
+from strata.config.measures import (
+    DAILY_COLUMNS,
+    FAMILY_COLUMNS,
+    NAME,
+    ChannelGroup,
+    DataType,
+    Family,
+    Feature,
+    Measure,
+    Name,
+    Ratio,
+    Settings,
+    WindowedMeasure,
+)
 
-Family = Literal[
-    "profile",
-    "activity",
-    "consumption",
-    "journey",
-    "social",
-    "private_domain",
-    "loyalty",
-    "service",
-    "sentiment",
-    "interest",
-    "preference",
-    "marketing",
-]
-"""Families, in the order of their columns; each is a model ``feat_<family>``."""
-DataType = Literal["boolean", "integer", "double", "date", "string", "decimal(18,4)"]
-PiiClass = Literal["behavioural", "quasi_identifier"]
-
-NAME = r"^[a-z][a-z0-9_]*$"
-Name = Annotated[str, Field(pattern=NAME)]
 Hour = Annotated[int, Field(ge=0, le=24)]
 
-DAILY_COLUMNS: dict[str, tuple[DataType, str]] = {
-    "activity_count": ("integer", "Events and counted orders."),
-    "event_count": ("integer", "Events of every type."),
-    "session_count": ("integer", "Sessions that began on this day."),
-    "dwell_seconds": ("decimal(18,4)", "Seconds spent, as the events tell."),
-    "night_activity_count": ("integer", "Events and counted orders in the night."),
-    "order_count": ("integer", "Completed orders with a positive net amount."),
-    "units": ("integer", "Units bought less units returned."),
-    "gross_amount": ("decimal(18,4)", "Completed orders before discounts."),
-    "discount_amount": ("decimal(18,4)", "Discounts of the completed orders."),
-    "refund_amount": ("decimal(18,4)", "Refunds and returns, as a positive amount."),
-    "sold_amount": ("decimal(18,4)", "Completed orders after discounts."),
-    "net_amount": ("decimal(18,4)", "Spend after discounts, refunds and returns."),
-    "costed_net_amount": ("decimal(18,4)", "Net amount whose cost is known."),
-    "margin_amount": ("decimal(18,4)", "Margin, as far as the cost is known."),
-}
-"""Additive columns of ``features.daily_activity`` that every tenant has."""
 
-
-FAMILY_COLUMNS: dict[Family, tuple[str, ...]] = {
-    "loyalty": (
-        "points_earned",
-        "points_spent",
-        "points_expired",
-        "coupons_issued",
-        "coupons_redeemed",
-        "coupon_amount_redeemed",
-    ),
-    "service": (
-        "ticket_count",
-        "complaint_count",
-        "reopened_ticket_count",
-        "resolved_ticket_count",
-        "first_response_hours",
-        "resolution_hours",
-        "ticket_satisfaction",
-        "nps_answer_count",
-        "nps",
-        "review_count",
-        "review_rating",
-        "event_attended_count",
-    ),
-    "sentiment": (
-        "text_count",
-        "sentiment_score",
-        "negative_text_count",
-        "positive_text_count",
-        "review_sentiment",
-        "ticket_sentiment",
-    ),
-}
-"""Families whose measures are no columns of daily_activity: those of ``feat_<family>``.
-
-Of sentiment there is also ``topic_<topic>`` and ``negative_<topic>``.
-"""
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Night(_Model):
+class Night(Settings):
     """Local hours from ``from_hour`` up to, not including, ``until_hour``."""
 
     from_hour: int = Field(ge=0, le=23)
@@ -105,7 +37,7 @@ class Night(_Model):
         return self
 
 
-class EventCount(_Model):
+class EventCount(Settings):
     """Events counted together by day: those that meet all of what is named.
 
     ``hours`` are local, from the first up to, not including, the second; ``channels``
@@ -131,14 +63,14 @@ class EventCount(_Model):
         return self
 
 
-class InterestRules(_Model):
+class InterestRules(Settings):
     """How interest in a category fades, and what a purchase of it weighs in events."""
 
     half_life_days: int = Field(ge=1)
     purchase_weight: int = Field(ge=1)
 
 
-class NextCategoryRules(_Model):
+class NextCategoryRules(Settings):
     """How it is learned which category comes next (``strata.interest``)."""
 
     history_days: int = Field(default=365, ge=30)
@@ -149,7 +81,7 @@ class NextCategoryRules(_Model):
     refit_days: int = Field(default=30, ge=1)
 
 
-class PriceRules(_Model):
+class PriceRules(Settings):
     """Bounds of the price bands, as shares of the median price of a category."""
 
     low_below: float = Field(gt=0)
@@ -162,21 +94,21 @@ class PriceRules(_Model):
         return self
 
 
-class LoyaltyRules(_Model):
+class LoyaltyRules(Settings):
     """How long points last, and from how many earned in a year a level is reached."""
 
     points_last_days: int = Field(ge=31)
     levels: dict[str, int] = Field(min_length=1)
 
 
-class DailyColumn(_Model):
+class DailyColumn(Settings):
     """A column that a model of days by record counts, and that adds up."""
 
     data_type: DataType
     description: str
 
 
-class DayCounts(_Model):
+class DayCounts(Settings):
     """Columns of ``features.daily_activity`` from another model of days by record.
 
     The model has system, entity, record_key, the ``day``, known_at and the columns.
@@ -186,134 +118,20 @@ class DayCounts(_Model):
     columns: dict[str, DailyColumn] = Field(min_length=1)
 
 
-class Feature(_Model):
-    """One column of ``features.feat_users``, one row of ``features.catalog``."""
-
-    name: str = Field(pattern=r"^[a-z][a-zA-Z0-9_]*$")
-    family: Family
-    description: str
-    data_type: DataType
-    unit: str | None = None
-    window_days: int | None = Field(default=None, ge=1)
-    source_models: tuple[str, ...] = Field(min_length=1)
-    pii_class: PiiClass = "behavioural"
-    null_meaning: str
-
-
-class ChannelGroup(_Model):
-    """Systems whose days are measured together, and how a description names them."""
-
-    systems: tuple[str, ...] = Field(min_length=1)
-    words: str
-
-
-class ByChannel(_Model):
-    """For which groups of channels a measure is given apart, over which windows."""
-
-    groups: tuple[str, ...] = Field(min_length=1)
-    windows: tuple[int | Literal["total"], ...] = Field(min_length=1)
-
-
-class Measure(_Model):
-    """A daily column summed over windows; every window is a feature.
-
-    ``by_channel`` gives the same apart for groups of channels, as
-    ``<name>_<group>_<days>d``.
-    """
-
-    name: str = Field(pattern=NAME)
-    family: Family
-    column: str
-    aggregate: Literal["sum", "days", "mean"] = "sum"
-    windows: tuple[int | Literal["total"], ...] = Field(min_length=1)
-    data_type: DataType
-    unit: str
-    description: str = Field(pattern=r"\{window\}")
-    source_models: tuple[str, ...] = Field(min_length=1)
-    null_meaning: str = "never null; 0 means none"
-    by_channel: ByChannel | None = None
-
-    def windowed(self) -> "tuple[WindowedMeasure, ...]":
-        """Each of its features, those of all channels first."""
-        groups = self.by_channel.groups if self.by_channel else ()
-        apart = self.by_channel.windows if self.by_channel else ()
-        return (
-            *(WindowedMeasure(self, window) for window in self.windows),
-            *(WindowedMeasure(self, w, g) for g in groups for w in apart),
-        )
-
-
-@dataclass(frozen=True)
-class WindowedMeasure:
-    """A measure over one window, of all channels or of one group of them."""
-
-    measure: "Measure | Ratio"
-    window: int | Literal["total"]
-    channel_group: str | None = None
-
-    @property
-    def name(self) -> str:
-        """``<name>_30d``, ``<name>_total`` or ``<name>_<group>_30d``."""
-        parts = [self.measure.name, self.channel_group, self.window]
-        name = "_".join(str(part) for part in parts if part is not None)
-        return name + ("d" if isinstance(self.window, int) else "")
-
-    @property
-    def window_days(self) -> int | None:
-        return self.window if isinstance(self.window, int) else None
-
-    def feature(self, groups: Mapping[str, ChannelGroup]) -> Feature:
-        days = self.window_days
-        words = f"in the last {days} days" if days else "up to ds"
-        if self.channel_group:
-            words = f"{groups[self.channel_group].words} {words}"
-        measure = self.measure
-        return Feature(
-            name=self.name,
-            family=measure.family,
-            description=measure.description.replace("{window}", words),
-            data_type=measure.data_type,
-            unit=measure.unit,
-            window_days=days,
-            source_models=measure.source_models,
-            null_meaning=measure.null_meaning,
-        )
-
-
-class Ratio(_Model):
-    """A daily column as a share of another one, over windows.
-
-    ``at_most`` bounds it where the upper column may belong to what the lower counted
-    before the window began.
-    """
-
-    name: str = Field(pattern=NAME)
-    family: Family
-    column: str
-    of: str
-    at_most: float | None = None
-    windows: tuple[int | Literal["total"], ...] = Field(min_length=1)
-    data_type: DataType = "double"
-    unit: str
-    description: str = Field(pattern=r"\{window\}")
-    source_models: tuple[str, ...] = Field(min_length=1)
-    null_meaning: str
-
-
-class History(_Model):
+class History(Settings):
     """How long every day of ``features.feat_users`` is kept; then one a month is."""
 
     daily_days: int = Field(default=400, ge=31)
 
 
-class FeaturesConfig(_Model):
+class FeaturesConfig(Settings):
     """All features of a user, and the settings that their definitions share."""
 
     owner: str
     history: History = History()
     session_gap_minutes: int = Field(ge=1)
     night: Night
-    channel_groups: dict[str, ChannelGroup] = {}
+    channel_groups: dict[str, ChannelGroup] = Field(default_factory=dict)
     event_counts: dict[str, EventCount]
     scenarios: dict[Name, EventCount] = Field(default_factory=dict)
     contact_types: tuple[str, ...] = ()
@@ -325,11 +143,11 @@ class FeaturesConfig(_Model):
     loyalty: LoyaltyRules = LoyaltyRules(points_last_days=365, levels={"member": 0})
     complaint_categories: tuple[str, ...] = ()
     city_tiers: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    day_counts: dict[str, DayCounts] = {}
+    day_counts: dict[str, DayCounts] = Field(default_factory=dict)
     measures: tuple[Measure, ...]
     ratios: tuple[Ratio, ...] = ()
     journeys: Journeys
-    row_measures: dict[Rows, tuple[Measure, ...]] = {}
+    row_measures: dict[Rows, tuple[Measure, ...]] = Field(default_factory=dict)
     """Measures of other rows of a user's day than ``daily_activity``."""
     features: tuple[Feature, ...]
 
@@ -497,6 +315,13 @@ class FeaturesConfig(_Model):
         if taken := sorted(name for name, count in named.items() if count > 1):
             raise ValueError(
                 f"event_counts or day_counts that are daily columns already: {taken}"
+            )
+        days = [m for m in self.measures if m.aggregate == "days"]
+        if none := sorted(m.name for m in days if m.family in FAMILY_COLUMNS):
+            raise ValueError(
+                f"measures that count days: {none}; families made of entries "
+                f"({', '.join(FAMILY_COLUMNS)}) have none: sum a column, or measure a "
+                "column of daily_activity in another family"
             )
         wanted = {(m.family, m.column) for m in self.measures}
         wanted |= {(r.family, name) for r in self.ratios for name in (r.column, r.of)}

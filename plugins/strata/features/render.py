@@ -13,7 +13,8 @@ from typing import Any
 
 import yaml
 
-from strata.config.features import EventCount, Feature, FeaturesConfig, Measure, Ratio
+from strata.config.features import EventCount, FeaturesConfig
+from strata.config.measures import Feature, Measure, Ratio
 
 SETTINGS = Path("macros/features/feature_settings.sql")
 PROPERTIES = Path("models/features/_features__generated.yml")

@@ -22,7 +22,11 @@ events as (
 
 ),
 
-{{ local_quarters("events") }},
+quarters as (
+
+    select * from {{ ref("int_quarters_localised") }}
+
+),
 
 final as (
 

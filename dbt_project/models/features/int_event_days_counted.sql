@@ -29,16 +29,9 @@ events as (
 
 ),
 
-{{ local_quarters("events") }},
+quarters as (
 
-timed_quarters as (
-
-    select
-        quarter_no,
-        event_on,
-        is_night,
-        {{ times_of_day() }}
-    from quarters
+    select * from {{ ref("int_quarters_localised") }}
 
 ),
 
@@ -48,22 +41,22 @@ counted as (
         events.system,
         events.person_entity as entity,
         events.person_key as record_key,
-        timed_quarters.event_on,
+        quarters.event_on,
         events.known_at,
         count(*) as event_count,
         {{ sorted_moments("events.event_at") }} as moments,
-        {{ count_where("timed_quarters.is_night") }} as night_event_count,
+        {{ count_where("quarters.is_night") }} as night_event_count,
         {{ decimal_sum("events.duration_seconds") }} as dwell_seconds,
         {{ event_counts() }},
         {{ step_moments() }},
         {{ cart_amount() }} as cart_amount
     from events
-    inner join timed_quarters on events.quarter_no = timed_quarters.quarter_no
+    inner join quarters on events.quarter_no = quarters.quarter_no
     group by
         events.system,
         events.person_entity,
         events.person_key,
-        timed_quarters.event_on,
+        quarters.event_on,
         events.known_at
 
 ),

@@ -21,8 +21,9 @@ from strata.tenant import Tenant
 from strata.warehouse.tables import BUILD_PREFIX, PYTHON_TABLES, TableSpec
 
 Progress = Callable[[str], None]
-_DAYS_AT_ONCE = 10
-"""Days that features build in one pass: their rows lie in memory together."""
+_SNAPSHOTS_AT_ONCE = 250_000
+"""Users times days that features build in one pass, a day at least: the rows lie in
+memory together, and each pass starts dbt anew."""
 
 
 def build_stage(stage: str, tenant: Tenant, run: Run, progress: Progress) -> None:
@@ -175,9 +176,8 @@ def _build_features(tenant: Tenant, run: Run, progress: Progress) -> None:
         set_run_dates(con, tenant, run)
         judge_texts(con, run, read_yaml(tenant.config_dir / "text.yml", TextConfig))
         learn_categories(con, run, rules.next_category)
-    parts = [
-        run.days[n : n + _DAYS_AT_ONCE] for n in range(0, len(run.days), _DAYS_AT_ONCE)
-    ]
+        at_once = _days_at_once(con)
+    parts = [run.days[n : n + at_once] for n in range(0, len(run.days), at_once)]
     specs = table_specs(tenant, "features")
     snapshots = [s for s in specs if s.mode in ("by_ds", "history")]
     with tenant.warehouse.connection("look at what earlier runs counted") as con:
@@ -197,20 +197,30 @@ def _build_features(tenant: Tenant, run: Run, progress: Progress) -> None:
                 set_run_dates(con, tenant, run)
 
 
+def _days_at_once(con: duckdb.DuckDBPyConnection) -> int:
+    row = con.execute(
+        "select count(distinct unified_user_id) from identity.id_map"
+    ).fetchone()
+    assert row is not None
+    return int(max(_SNAPSHOTS_AT_ONCE // max(row[0], 1), 1))
+
+
 def _put_together(
     con: duckdb.DuckDBPyConnection, spec: TableSpec, *, is_last: bool
 ) -> None:
-    """Keep the days just built beside those before, and at the last take all back."""
+    """Keep the days just built beside those before; the last time, all are the build."""
     kept = spec.build[:-1] + '__days"'
-    if not is_last:
-        con.execute(f"create table if not exists {kept} as from {spec.build} limit 0")
-        con.execute(f"insert into {kept} by name from {spec.build}")
-    elif con.execute(
+    is_begun = con.execute(
         "select 1 from duckdb_tables() where schema_name = ? and table_name = ?",
         [f"{BUILD_PREFIX}{spec.schema}", f"{spec.name}__days"],
-    ).fetchone():
-        con.execute(f"insert into {spec.build} by name from {kept}")
-        con.execute(f"drop table {kept}")
+    ).fetchone()
+    if is_begun:
+        con.execute(f"insert into {kept} by name from {spec.build}")
+    elif not is_last:
+        con.execute(f'alter table {spec.build} rename to "{spec.name}__days"')
+    if is_last and is_begun:
+        con.execute(f"drop table {spec.build}")
+        con.execute(f'alter table {kept} rename to "{spec.name}"')
 
 
 def _build_with_dbt(stage: str) -> Callable[[Tenant, Run, Progress], None]:

@@ -33,7 +33,7 @@ def test_days_built_together_are_the_days_built_one_by_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Late rows, changed records, new and merged people: each day knows its own past."""
-    monkeypatch.setattr(building, "_DAYS_AT_ONCE", 1)
+    monkeypatch.setattr(building, "_SNAPSHOTS_AT_ONCE", 1)
     root = small_project(tmp_path / "project", late_rows=0.1)
     one_by_one = Tenant("sample", root=root, state=tmp_path / "daily")
     run_day(one_by_one, BEFORE)

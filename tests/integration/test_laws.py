@@ -225,7 +225,7 @@ TOLD_LATER = (
 and the answer to a ticket comes with the ticket's next version."""
 
 
-def snapshot(tenant: Tenant, ds: date) -> list[tuple]:  # type: ignore[type-arg]
+def snapshot(tenant: Tenant, ds: date) -> list[tuple[object, ...]]:
     return rows(
         tenant,
         "select columns(c -> not starts_with(c, '_')"

@@ -86,11 +86,10 @@
 {% macro decimal_sum(expr) -%}
     {#-
         The sum of numbers to four decimals, 0 of none: decimals add up to the same in
-        any order, doubles do not. Confirmed on duckdb, spark.
+        any order, doubles do not. A number of fifteen digits or more before the point
+        is left out. Confirmed on duckdb, spark.
     -#}
-    cast(
-        coalesce(sum({{ to_decimal(expr) }}), 0) as decimal(38, 4)
-    )
+    cast(coalesce(sum({{ to_decimal(expr) }}), 0) as decimal(38, 4))
 {%- endmacro %}
 
 {% macro sorted_moments(expr) -%}

@@ -1,6 +1,8 @@
 """Publish on Spark, and be killed in between: steps of a test, each its own process.
 
-python spark_promote.py <folder> killed|after
+python spark_promote.py <folder> killed|after <query>...
+
+The queries are asked at the end: Spark takes ten seconds to start.
 """
 
 import json
@@ -64,7 +66,7 @@ def told(warehouse: SparkWarehouse) -> dict[str, Any]:
     }
 
 
-def main(folder: Path, step: str) -> None:
+def main(folder: Path, step: str, *queries: str) -> None:
     rules = read_yaml(ROOT / "config" / "identity.yml", IdentityConfig)
     with session(folder, rules, small=True) as spark:
         warehouse = SparkWarehouse(folder, spark)
@@ -83,8 +85,11 @@ def main(folder: Path, step: str) -> None:
         said.append(told(warehouse))
         publish(warehouse, 2)
         said.append(told(warehouse))
-    print(json.dumps(said))
+        answers = [
+            [tuple(row) for row in spark.sql(query).collect()] for query in queries
+        ]
+    print(json.dumps([*said, answers]))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    main(Path(sys.argv[1]), *sys.argv[2:])

@@ -44,6 +44,17 @@ measures:
     unit: logins
     description: Logins {window}.
     source_models: [staging.events]
+ratios:
+  - name: order_value
+    family: consumption
+    column: net_amount
+    of: order_count
+    windows: [total]
+    data_type: decimal(18,4)
+    unit: currency
+    description: Spend {window} by orders.
+    source_models: [staging.orders]
+    null_meaning: no order
 journeys:
   funnel_steps: [product_view, order]
   cart_step: product_view
@@ -121,6 +132,7 @@ def test_a_window_is_a_feature() -> None:
         "gender": (None, "Gender."),
         "logins_7d": (7, "Logins in the last 7 days."),
         "logins_total": (None, "Logins up to ds."),
+        "order_value_total": (None, "Spend up to ds by orders."),
     }
 
 
@@ -153,10 +165,12 @@ def test_only_what_changed_is_written(tmp_path: Path) -> None:
         ("name: gender", "name: logins_7d", "more than once: ['logins_7d']"),
         ("login_count: {types", "net_amount: {types", "already: ['net_amount']"),
         ("Logins {window}.", "Logins.", "line 13: measures.0.description"),
-        ("family: profile", "family: astrology", "line 26: features.0.family"),
+        ("family: profile", "family: astrology", "line 37: features.0.family"),
         ("windows: [7, total]", "windows: [7, often]", "measures.0.windows.1"),
         ("from_hour: 22", "from_hour: 3", "line 3: night"),
         ("owner: somebody", "owners: somebody", "owners"),
+        ("of: order_count", "of: gross_amount", "by a count: ['order_value']"),
+        ("windows: [total]", "windows: [total]\n    at_most: 1", "no at_most"),
     ],
 )
 def test_a_mistake_is_named_with_its_place(

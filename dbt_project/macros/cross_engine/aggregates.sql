@@ -85,11 +85,11 @@
 
 {% macro decimal_sum(expr) -%}
     {#-
-        The sum of numbers to four decimals, 0 of none: decimals add up to the same in
+        The sum of doubles to four decimals, 0 of none: decimals add up to the same in
         any order, doubles do not. A number of fifteen digits or more before the point
         is left out. Confirmed on duckdb, spark.
     -#}
-    cast(coalesce(sum({{ to_decimal(expr) }}), 0) as decimal(38, 4))
+    cast(coalesce(sum({{ decimal_of_double(expr) }}), 0) as decimal(38, 4))
 {%- endmacro %}
 
 {% macro sorted_moments(expr) -%}

@@ -4,9 +4,9 @@
         has passed since. A decimal, so that the order of a sum does not show.
     -#}
     {%- set half_life = feature_settings().interest.half_life_days -%}
-    cast(
-        {{ count }}
-        * power(cast(0.5 as double), cast({{ days_ago }} as double) / {{ half_life }})
-        as decimal(18, 9)
-    )
+    {{ decimal_of_double(
+        count ~ " * power(cast(0.5 as double), cast(" ~ days_ago ~ " as double) / "
+        ~ half_life ~ ")",
+        scale=9
+    ) }}
 {%- endmacro %}

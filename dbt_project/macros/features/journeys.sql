@@ -27,7 +27,7 @@
     {#- What was put into the cart, of a group of events; null where nothing was. -#}
     {%- set step = feature_settings().journeys.cart_step -%}
     cast(sum(
-        case when event_type = '{{ step }}' then {{ to_decimal("value") }} end
+        case when event_type = '{{ step }}' then {{ decimal_of_double("value") }} end
     ) as decimal(38, 4))
 {%- endmacro %}
 

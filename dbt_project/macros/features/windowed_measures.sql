@@ -46,7 +46,12 @@
         if measure.aggregate != "days" or measure.channels -%}
     {%- set within = within_measure(measure, relation) -%}
     {%- set column = measure.column ~ ("_days" if measure.aggregate == "days" else "") -%}
-    {%- if measure.aggregate == "ratio" -%}
+    {%- if measure.aggregate == "ratio" and measure.is_amount -%}
+    {{ amount_per(
+        summed_within(relation, column, within),
+        summed_within(relation, measure.of, within)
+    ) }}
+    {%- elif measure.aggregate == "ratio" -%}
     {{ ratio_of(
         summed_within(relation, column, within),
         summed_within(relation, measure.of, within),

@@ -136,7 +136,7 @@ candidates as (
         categories.unified_user_id,
         weights.next_category,
         -- decimals add up to the same in any order, doubles do not
-        sum(cast(weights.weight as decimal(18, 9))) as score
+        sum({{ decimal_of_double("weights.weight", scale=9) }}) as score
     from categories
     inner join in_force on categories.ds = in_force.ds
     inner join weights

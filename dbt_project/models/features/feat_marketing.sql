@@ -153,7 +153,8 @@ prices as (
         billed.touchpoint,
         billed.campaign,
         billed.spent_on,
-        cast(billed.cost as double) / sum(touch_days.touch_count) as touch_cost
+        billed.cost,
+        sum(touch_days.touch_count) as touch_count
     from billed
     inner join run_dates on billed.ds = run_dates.ds
     inner join touch_days
@@ -186,7 +187,9 @@ priced as (
         contacts.touch_count,
         contacts.opened_count,
         contacts.clicked_count,
-        {{ to_decimal("contacts.touch_count * prices.touch_cost") }} as contact_cost
+        {{ amount_per(
+            "contacts.touch_count * prices.cost", "prices.touch_count"
+        ) }} as contact_cost
     from contacts
     left join prices
         on

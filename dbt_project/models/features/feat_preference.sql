@@ -259,10 +259,9 @@ prices as (
         {{ count_where("bought.unit_price < medians.median_price") }}
             as below_median_line_count,
         -- decimals add up to the same in any order, doubles do not
-        cast(sum(cast(
-            cast(bought.unit_price as double) / medians.median_price
-            as decimal(18, 9)
-        )) as double) / nullif(count(medians.median_price), 0) as price_index
+        cast(sum({{ decimal_of_double(
+            "cast(bought.unit_price as double) / medians.median_price", scale=9
+        ) }}) as double) / nullif(count(medians.median_price), 0) as price_index
     from bought
     left join medians
         on

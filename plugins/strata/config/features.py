@@ -333,6 +333,11 @@ class FeaturesConfig(Settings):
                 f"measures or ratios of columns that daily_activity lacks: {unknown}; "
                 f"it has {sorted(self.daily_columns)}"
             )
+        amounts = [r for r in self.ratios if r.is_amount]
+        if uncounted := [
+            r.name for r in amounts if self.daily_columns[r.of][0] != "integer"
+        ]:
+            raise ValueError(f"ratios are amounts, but not by a count: {uncounted}")
         return self
 
     @model_validator(mode="after")

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Family = Literal[
     "profile",
@@ -188,7 +188,8 @@ class Ratio(Settings):
     """A daily column as a share of another one, over windows.
 
     ``at_most`` bounds it where the upper column may belong to what the lower counted
-    before the window began.
+    before the window began. A ratio of type decimal is an amount of money by a count,
+    divided in decimals and rounded half away from zero.
     """
 
     name: str = Field(pattern=NAME)
@@ -197,8 +198,19 @@ class Ratio(Settings):
     of: str
     at_most: float | None = None
     windows: tuple[int | Literal["total"], ...] = Field(min_length=1)
-    data_type: DataType = "double"
+    data_type: Literal["double", "decimal(18,4)"] = "double"
     unit: str
     description: str = Field(pattern=r"\{window\}")
     source_models: tuple[str, ...] = Field(min_length=1)
     null_meaning: str
+
+    @property
+    def is_amount(self) -> bool:
+        """Whether it is money, for each of what the lower column counts."""
+        return self.data_type != "double"
+
+    @model_validator(mode="after")
+    def _an_amount_has_no_bound(self) -> Self:
+        if self.is_amount and self.at_most is not None:
+            raise ValueError(f"ratio {self.name} is an amount, which has no at_most")
+        return self

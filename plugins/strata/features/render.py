@@ -110,7 +110,12 @@ def _settings(config: FeaturesConfig) -> str:
 
 def _aggregate(measure: Measure | Ratio) -> dict[str, Any]:
     if isinstance(measure, Ratio):
-        return {"aggregate": "ratio", "of": measure.of, "at_most": measure.at_most}
+        return {
+            "aggregate": "ratio",
+            "of": measure.of,
+            "at_most": measure.at_most,
+            "is_amount": measure.is_amount,
+        }
     return {"aggregate": measure.aggregate}
 
 

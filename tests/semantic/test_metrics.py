@@ -135,6 +135,33 @@ def test_every_view_says_how_its_figure_is_made_of_its_columns(
     ]
 
 
+def test_a_sum_of_whole_numbers_is_a_bigint_and_one_of_money_a_decimal(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    """None is a hugeint: tools do not know it, and Parquet makes a double of it."""
+    kinds = con.execute(
+        "select table_name, column_name, data_type from duckdb_columns()"
+        " where schema_name = 'metrics'"
+    ).fetchall()
+    summed = {
+        name: kind
+        for view, name, kind in kinds
+        if view in {metric.name for metric in LAYER.metrics}
+        and name in {leaf for metric in LAYER.metrics for leaf in LAYER.leaves(metric)}
+        and LAYER.measure(name)[1].agg == "sum"
+    }
+
+    assert "HUGEINT" not in {kind for _, _, kind in kinds}
+    assert {name for name, kind in summed.items() if kind != "BIGINT"} == {
+        *("revenue", "gross_sales", "discounts", "refunds", "margin"),
+        *("costed_revenue", "line_revenue", "revenue_365d", "ad_cost"),
+        "expected_value",
+    }
+    assert {summed[name] for name in ("revenue", "ad_cost")} == {"DECIMAL(38,4)"}
+    asked = render(LAYER, question("orders", "region"))
+    assert con.execute(asked.sql).description[1][1] == "BIGINT"
+
+
 def test_the_views_that_are_printed_read_as_spark_sql(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

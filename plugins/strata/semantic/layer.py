@@ -66,6 +66,18 @@ class NonAdditive(_Model):
     window_choice: Literal["max"]
 
 
+class MeasureMeta(_Model):
+    """What dbt does not ask: the type of a sum of whole numbers, on every engine."""
+
+    data_type: Literal["bigint"] | None = None
+
+
+class MeasureConfig(_Model):
+    """Where dbt keeps what is ours."""
+
+    meta: MeasureMeta = MeasureMeta()
+
+
 class Measure(_Model):
     """An aggregate over the rows of a model."""
 
@@ -74,6 +86,7 @@ class Measure(_Model):
     expr: str | None = None
     agg_time_dimension: str | None = None
     non_additive_dimension: NonAdditive | None = None
+    config: MeasureConfig = MeasureConfig()
 
     @property
     def sql(self) -> str:

@@ -130,10 +130,15 @@ def _part_sql(layer: SemanticLayer, query: MetricQuery, part: _Part) -> Statemen
 
 
 def aggregate(measure: Measure) -> str:
-    """The measure over rows that have it as a column."""
+    """The measure over rows that have it as a column.
+
+    A sum of whole numbers is cast: DuckDB widens it to hugeint, which Parquet keeps as
+    double.
+    """
     if measure.agg == "count_distinct":
         return f"count(distinct {measure.name})"
-    return f"sum({measure.name})"
+    kind = measure.config.meta.data_type
+    return f"cast(sum({measure.name}) as {kind})" if kind else f"sum({measure.name})"
 
 
 def rows_of(

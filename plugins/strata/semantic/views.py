@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from strata.semantic.groups import TIME, Group, Source, shared
 from strata.semantic.layer import VIEWS, Measure, Metric, SemanticLayer
-from strata.semantic.query import figure, rows_of, substituted
+from strata.semantic.query import aggregate, figure, rows_of, substituted
 
 CATALOG = "catalog"
 
@@ -95,7 +95,7 @@ def _branch(
     cells += [f"{g.column} as {named[g.name]}" for g in asked]
     distinct = measure.agg == "count_distinct"
     for name in leaves:
-        value = "null" if name != leaf else leaf if distinct else f"sum({leaf})"
+        value = "null" if name != leaf else leaf if distinct else aggregate(measure)
         cells.append(f"{value} as {name}")
     by = [*keys, leaf] if distinct else keys
     listed = ",\n    ".join(cells)

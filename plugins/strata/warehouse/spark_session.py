@@ -20,6 +20,11 @@ SETTINGS = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
     "spark.driver.memory": "3g",
+    # Each sort and join of a query holds a page at least, and wide queries have dozens.
+    "spark.buffer.pageSize": "4m",
+    # One machine shuffles into a few parts; the 200 that clusters need cost it more than
+    # its work.
+    "spark.sql.shuffle.partitions": "8",
     "spark.ui.enabled": "false",
     # Times are instants there, and naive UTC here: in this zone they read the same.
     "spark.sql.session.timeZone": "UTC",

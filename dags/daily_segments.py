@@ -7,7 +7,8 @@ Each stage is built, gated and then published in one transaction.
 What it needs: a tenant (``STRATA_WORLD``, default ``sample``) and its home
 (``STRATA_HOME``). The day is the parameter ``ds`` (YYYY-MM-DD); a scheduled run is
 for the local day on which its data interval starts. With the parameter ``since`` it
-builds every day from that one on together: this is how a backfill is made.
+builds every day from that one on together: this is how a backfill is made. With ``by``
+and ``reason`` it restates days before the newest published one.
 
 What stops it: a gate with a failed or errored check, a source whose contract says
 stop, a CRM that refuses too much. Nothing of that stage is then published.
@@ -46,6 +47,8 @@ def explain(context):  # type: ignore[no-untyped-def]
     params={
         "ds": Param(None, type=["null", "string"], format="date"),
         "since": Param(None, type=["null", "string"], format="date"),
+        "by": Param(None, type=["null", "string"]),
+        "reason": Param(None, type=["null", "string"]),
     },
     default_args={
         "owner": "data engineering",
@@ -61,9 +64,8 @@ def daily_segments() -> None:
     def start(params=None, data_interval_start=None, dag_run=None):  # type: ignore[no-untyped-def]
         from strata.orchestration import start_run
 
-        return start_run(
-            params["ds"], data_interval_start, dag_run.run_id, params["since"]
-        )
+        asked = {name: params[name] for name in ("since", "by", "reason")}
+        return start_run(params["ds"], data_interval_start, dag_run.run_id, **asked)
 
     @task
     def step(action: str, stage: str, attempt: str) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import duckdb
 
-from strata import building, carrying, counts
+from strata import building, carrying, counts, lateness
 from strata.ingest.manifest import SetAside
 from strata.quality import GateOutcome, GateResult, law_result
 from strata.run import Run
@@ -22,6 +22,7 @@ def check(
     return [
         *carrying.check(con, run, stage),
         *_conservation(con, tenant, run, stage),
+        *lateness.check(con, tenant, run, stage),
         *_files_set_aside(run, stage),
         *_ids_kept(run, stage),
         *_of_identity(con, run, stage),

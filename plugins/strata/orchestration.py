@@ -16,6 +16,7 @@ from strata import clock, pipeline, runs, secrets, stopping
 from strata.config.loader import ConfigError
 from strata.dates import run_date
 from strata.ingest.land import IngestStoppedError
+from strata.run import Decision
 from strata.tenant import Tenant, project_root, state_root
 
 # Airflow's kind of logger: the level of a namespace holds for no other.
@@ -54,10 +55,13 @@ def start_run(
     data_interval_start: datetime | None,
     external_id: str,
     since: str | None = None,
+    by: str | None = None,
+    reason: str | None = None,
 ) -> str:
     """Open the run of the day asked for, else of the scheduled interval; its id.
 
-    With ``since`` it is for every day from that one on, built together.
+    With ``since`` it is for every day from that one on, built together. With ``by``
+    and ``reason`` it restates days that are older than the newest published one.
 
     Where another process has the tenant, the scheduler tries again after a while.
     """
@@ -65,7 +69,8 @@ def start_run(
     with _final_if(ConfigError, ValueError):
         ds = run_date(requested, data_interval_start, tenant.world.timezone)
         first = run_date(since, None, tenant.world.timezone) if since else None
-        return pipeline.start(tenant, ds, external_id, first)
+        decision = Decision(by or "", reason or "") if by or reason else None
+        return pipeline.start(tenant, ds, external_id, first, decision)
 
 
 def run_step(action: str, stage: str, run_id: str) -> None:
@@ -205,11 +210,13 @@ def run_days(
     planned: Callable[[int], None] = lambda _: None,
     *,
     take_over: bool = False,
+    decision: Decision | None = None,
 ) -> list[str]:
     """Run the DAG for all days, forward in time, in this process; the run ids.
 
     Days in a row are built together, up to ``DAYS_TOGETHER`` of them, to the same
-    tables as one by one; ``planned`` is told how many runs that makes. Raises
+    tables as one by one; ``planned`` is told how many runs that makes; ``decision``
+    says who has older days restated, and why. Raises
     ``RunFailedError`` where a run fails, with what stopped it, and
     ``RunInProgressError`` where another run has the tenant, as ``runs.hold`` does;
     ``StoppedError`` where SIGTERM or Ctrl-C comes and no run is begun.
@@ -220,7 +227,10 @@ def run_days(
     already = clock.process_seconds()
     purpose = f"runs of {min(days)} to {max(days)}"
     with stopping.stoppable(), runs.hold(tenant, purpose, take_over=take_over):
-        ranges = together(days, newest_published(tenant))
+        newest = newest_published(tenant)
+        if decision is not None:
+            runs.check_restated(max(days), newest)
+        ranges = together(days, newest)
         planned(len(ranges))
         prepare_airflow(tenant)
         dag = _load_dag()
@@ -234,7 +244,7 @@ def run_days(
             for first, last in ranges:
                 stopping.stop_if_told()
                 watch = clock.Stopwatch()
-                done.append(_run_one(tenant, dag, first, last))
+                done.append(_run_one(tenant, dag, first, last, decision))
                 with tenant.warehouse.connection("record the fixed cost") as con:
                     runs.note_fixed_cost(
                         con, runs.get_run(tenant, done[-1]), already + watch.seconds
@@ -276,13 +286,19 @@ def newest_published(tenant: Tenant) -> date | None:
     return tenant.warehouse.newest_published()
 
 
-def _run_one(tenant: Tenant, dag: Any, first: date, ds: date) -> str:
+def _run_one(
+    tenant: Tenant, dag: Any, first: date, ds: date, decision: Decision | None
+) -> str:
     """Run the DAG for a range; the id of the run. Raises ``RunFailedError``."""
     _errors.clear()
     before, _, _ = _newest(tenant)
-    # Both each time: the DAG's parameters keep what an earlier run in this process gave.
-    since = first.isoformat() if first < ds else None
-    conf = {"ds": ds.isoformat(), "since": since}
+    # All each time: the DAG's parameters keep what an earlier run in this process gave.
+    conf = {
+        "ds": ds.isoformat(),
+        "since": first.isoformat() if first < ds else None,
+        "by": decision.by if decision else None,
+        "reason": decision.reason if decision else None,
+    }
     stopped: BaseException | None = None
     try:
         state = str(dag.test(run_conf=conf).state)

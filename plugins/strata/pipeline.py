@@ -17,7 +17,7 @@ from strata import building, carrying, clock, laws, runs, secrets, stopping
 from strata.building import Progress
 from strata.config.loader import read_yaml
 from strata.ingest.manifest import manifest_hash
-from strata.run import Run
+from strata.run import Decision, Run
 from strata.tenant import Tenant
 from strata.warehouse.tables import STAGES
 
@@ -60,19 +60,23 @@ def start(
     ds: date,
     external_id: str | None = None,
     since: date | None = None,
+    decision: Decision | None = None,
 ) -> str:
     """Open an attempt at ``ds``, or at the days ``since`` to ``ds``, and give its id.
 
-    Raises ``ConfigError`` before that where a rule cannot be read, and where there is
+    ``decision``: who has these older days restated, and why. Raises ``ConfigError`` before that where a rule cannot be read, and where there is
     nothing to run for on these days.
     """
     tenant.check_rules()
     tenant.check_days(since or ds, ds)
     tenant.ensure_pseudonym_key()
-    run = runs.open_run(tenant, ds, external_id, since)
+    run = runs.open_run(tenant, ds, external_id, since, decision)
     tenant.remember()
     with tenant.warehouse.connection("set the day of the run") as con:
         building.set_run_dates(con, tenant, run)
+        if not run.is_newest:
+            accepted = building.accepted_loads(con, tenant)
+            runs.note(con, run, manifest_hash=manifest_hash(accepted))
     return run.run_id
 
 
@@ -276,11 +280,16 @@ def give_up(tenant: Tenant, run_id: str, stage: str) -> None:
 
 
 def run_day(
-    tenant: Tenant, ds: date, progress: Progress = _quiet, *, is_synced: bool = True
+    tenant: Tenant,
+    ds: date,
+    progress: Progress = _quiet,
+    *,
+    is_synced: bool = True,
+    decision: Decision | None = None,
 ) -> str:
     """The whole run of one day in this process, without a scheduler; its id."""
     with runs.hold(tenant, f"run of {ds}"):
-        run_id = start(tenant, ds)
+        run_id = start(tenant, ds, decision=decision)
         for stage in STAGES:
             progress(stage)
             build(tenant, run_id, stage)
@@ -296,8 +305,12 @@ def run_day(
 
 
 def _is_done(tenant: Tenant, run: Run, stage: str) -> bool:
-    """Published by this attempt, or not for a run that is older than the newest."""
-    if not run.is_newest and stage in ("identity", "publish"):
+    """Published by this attempt, or not for a run that is older than the newest.
+
+    Such a run takes nothing in: what came without a date would count as known on its
+    day, and what is staged and resolved belongs to the newest.
+    """
+    if not run.is_newest and stage not in ("features", "segments"):
         return True
     return tenant.warehouse.is_published(stage, run)
 
@@ -372,11 +385,12 @@ def _mark_stale_days(tenant: Tenant, run: Run) -> None:
         days = [run.days[0], run.ds]
         con.execute("delete from audit.stale_days where ds between ? and ?", days)
         changed = con.execute(
-            "select ds from (select ds, fingerprint from audit.publications"
+            "select ds from (select ds, coalesce(snapshots, run_id) as content"
+            " from audit.publications"
             " where stage = 'features' and ds between ? and ?"
             " qualify row_number() over (partition by ds"
             " order by _published_at desc) <= 2)"
-            " group by ds having count(*) < 2 or count(distinct fingerprint) > 1",
+            " group by ds having count(*) < 2 or count(distinct content) > 1",
             days,
         ).fetchall()
         if run.is_newest or not changed:

@@ -8,6 +8,23 @@ from strata.dates import day_bounds
 
 
 @dataclass(frozen=True)
+class Decision:
+    """Who wants older days restated, and why.
+
+    Raises ``ValueError`` where name or reason is missing.
+    """
+
+    by: str
+    reason: str
+
+    def __post_init__(self) -> None:
+        if not self.by.strip() or not self.reason.strip():
+            raise ValueError(
+                "a restatement needs the name of who decides it, and a reason"
+            )
+
+
+@dataclass(frozen=True)
 class Run:
     """One attempt at one day of one tenant, or at several days in a row.
 

@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 
 from strata import clock
-from strata.run import Run
+from strata.run import Decision, Run
 from strata.tenant import Tenant
 from strata.warehouse.lease import Lease, WarehouseBusyError
 
@@ -56,8 +56,12 @@ def open_run(
     ds: date,
     external_id: str | None = None,
     since: date | None = None,
+    decision: Decision | None = None,
 ) -> Run:
     """Record a new attempt at ``ds``, or at the days ``since`` to ``ds``; return it.
+
+    With a ``decision`` it restates days before the newest published one; ``ValueError``
+    is raised where they are not.
 
     An attempt that was running when its process died is marked ``interrupted``. The
     same ``external_id`` (the scheduler's name for this run) gives the same attempt
@@ -67,10 +71,10 @@ def open_run(
     """
     if _lock(tenant).is_ours:
         # The scheduler lives in this process and ends with it.
-        return _open(tenant, ds, None, since)
+        return _open(tenant, ds, None, since, decision)
     keep = hold if external_id is None else _alone
     with keep(tenant, f"start of {ds}"):
-        return _open(tenant, ds, external_id, since)
+        return _open(tenant, ds, external_id, since, decision)
 
 
 def take_up(tenant: Tenant, run_id: str) -> Run:
@@ -154,7 +158,13 @@ def _interrupt(con: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def _open(tenant: Tenant, ds: date, external_id: str | None, since: date | None) -> Run:
+def _open(
+    tenant: Tenant,
+    ds: date,
+    external_id: str | None,
+    since: date | None,
+    decision: Decision | None,
+) -> Run:
     tenant.warehouse.migrate()
     newest = tenant.warehouse.newest_published()
     first = since or ds
@@ -163,6 +173,8 @@ def _open(tenant: Tenant, ds: date, external_id: str | None, since: date | None)
             f"the days {first} to {ds} lie on both sides of {newest}, the newest "
             "published one: run those before it and those after it apart"
         )
+    if decision is not None:
+        check_restated(ds, newest)
     with tenant.warehouse.connection(f"open a run of {ds}") as con:
         if external_id is not None:
             row = con.execute(
@@ -178,7 +190,8 @@ def _open(tenant: Tenant, ds: date, external_id: str | None, since: date | None)
         con.execute(
             "insert into audit.runs (run_id, ds, world, attempt, previous_run_id,"
             " status, is_newest, config_hash, code_version, external_id, _started_at,"
-            " since) values (?, ?, ?, ?, ?, 'running', ?, ?, ?, ?, ?, ?)",
+            " since, decided_by, reason)"
+            " values (?, ?, ?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 run_id,
                 ds,
@@ -191,9 +204,20 @@ def _open(tenant: Tenant, ds: date, external_id: str | None, since: date | None)
                 external_id,
                 clock.now_naive(),
                 since,
+                decision.by if decision else None,
+                decision.reason if decision else None,
             ],
         )
         return _read(con, tenant, run_id)
+
+
+def check_restated(ds: date, newest: date | None) -> None:
+    """Raise ``ValueError`` where ``ds`` is not older than the newest published day."""
+    if newest is None or ds >= newest:
+        raise ValueError(
+            f"{ds} is not older than the newest published day ({newest or 'none'}): "
+            "run it, by `strata run`; only the days before that one are restated"
+        )
 
 
 def get_run(tenant: Tenant, run_id: str) -> Run:

@@ -374,7 +374,7 @@ class Company:
             self.insert(
                 "learned.scored_texts",
                 source="review",
-                text_key=f"review:{at}:{self.late}",
+                text_key=f"review:{at}",
                 system=system,
                 person_entity=entity,
                 person_key=key,
@@ -604,24 +604,39 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def build(
     dbt: Callable[..., bool], past: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., Tables]:
-    """Builds features and marts of some days, with or without what came later."""
+    """Builds features and marts of some days, with or without what came later.
+
+    What is ``late`` may come in time, too; ``restated`` days take all that is known.
+    """
 
     @functools.cache
-    def build_days(*days: date, future: bool = False, late: bool = False) -> Tables:
+    def build_days(
+        *days: date,
+        future: bool = False,
+        late: timedelta | None = None,
+        restated: bool = False,
+    ) -> Tables:
         path = tmp_path_factory.mktemp("built") / "strata.duckdb"
         shutil.copy(past, path)
         with duckdb.connect(str(path)) as con:
             con.begin()
             if future:
                 tell_the_future(Company(con))
-            if late:
-                tell_what_came_late(Company(con, late=LATE))
+            if late is not None:
+                tell_what_came_late(Company(con, late=late))
             for day in days:
                 starts_at, ends_at = day_bounds(day, ZONE)
                 con.execute(
                     "insert into ops.run_dates values"
                     " (?, ?, ?, true, ?, false, 'crm', 'customers', 'run', ?, ?)",
-                    [day, starts_at, ends_at, ZONE, ends_at + MORNING, day],
+                    [
+                        *(day, starts_at, ends_at, ZONE),
+                        *(
+                            (datetime.max, date.max)
+                            if restated
+                            else (ends_at + MORNING, day)
+                        ),
+                    ],
                 )
                 mood = "mood-1" if day <= DS else "mood-2"
                 con.execute(
@@ -636,7 +651,7 @@ def build(
             path,
             "build",
             "--exclude-resource-type=unit_test",
-            *(["--exclude-resource-type=test"] if late else []),
+            *(["--exclude-resource-type=test"] if late is not None else []),
             "--select",
             *(f"path:{folder}" for folder in selected),
         )
@@ -669,12 +684,24 @@ def test_what_was_appended_would_show_on_the_day_after(
 def test_what_comes_late_changes_no_day_before_it_was_known(
     build: Callable[..., Tables],
 ) -> None:
-    told, without = build(DS, late=True), build(DS)
+    told, without = build(DS, late=LATE), build(DS)
 
     assert [t for t in KNOWN_THEN if told[t] != without[t]] == []
     later = END + LATE
     day = (later + timedelta(days=1)).date()
-    assert build(day, late=True) != build(day)
+    assert build(day, late=LATE) != build(day)
+
+
+def test_a_restated_day_is_the_day_in_which_all_had_come_in_time(
+    build: Callable[..., Tables],
+) -> None:
+    """Of every family of facts something comes late; whose records are is as it was."""
+    restated = build(DS, late=LATE, restated=True)
+    in_time = build(DS, late=timedelta())
+
+    told = [t for t in KNOWN_THEN if t != "features.text_scores"]  # has known_at
+    assert [t for t in told if restated[t] != in_time[t]] == []
+    assert [t for t in told if restated[t] == build(DS)[t]] == []
 
 
 def test_days_built_together_are_the_days_built_alone(

@@ -4,7 +4,7 @@ import csv
 import gzip
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from strata.ingest import refused
 from strata.ingest.manifest import Manifest
 from strata.quality import GateFailed, release, waive
 from strata.report import summarise
+from strata.run import Decision
 from strata.tenant import Tenant
 from strata.warehouse import STAGES
 
@@ -225,44 +226,129 @@ TOLD_LATER = (
 and the answer to a ticket comes with the ticket's next version."""
 
 
-def snapshot(tenant: Tenant, ds: date) -> list[tuple[object, ...]]:
+def snapshot(
+    tenant: Tenant, ds: date, but: Sequence[str] = ()
+) -> list[tuple[object, ...]]:
+    """The features of a day, but those told later, and the users named."""
     return rows(
         tenant,
         "select columns(c -> not starts_with(c, '_')"
         f" and not regexp_full_match(c, '{TOLD_LATER}'))"
-        " from features.feat_users where ds = ? order by unified_user_id",
+        " from features.feat_users where ds = ?"
+        " and not list_contains(?::varchar[], unified_user_id)"
+        " order by unified_user_id",
+        ds,
+        list(but),
+    )
+
+
+def logins_come_late(tenant: Tenant, of: date, on: date) -> list[str]:
+    """Five users of the app logged in on a day, and a file tells it on another."""
+    users = rows(
+        tenant,
+        "select any_value(record_key), unified_user_id from identity.id_map_current"
+        " where entity = 'accounts' and system = 'app' and unified_user_id is not null"
+        " and record_key in (select app_user_id from staging.stg_app__events)"
+        " group by 2 order by 2 limit 5",
+    )
+    place = tenant.home / "world" / "landing" / "app" / "events"
+    with gzip.open(place / f"{on}-late.jsonl.gz", "wt", encoding="utf-8") as out:
+        for number, (record, _) in enumerate(users):
+            event = {
+                "event_id": f"late-{number}",
+                "app_user_id": record,
+                "touchpoint": "app_ios",
+                "event_type": "login",
+                "event_at": f"{of}T04:00:00Z",
+            }
+            out.write(json.dumps(event) + "\n")
+    return [user for _, user in users]
+
+
+def logins(tenant: Tenant, ds: date, users: Sequence[str]) -> int:
+    found = rows(
+        tenant,
+        "select sum(login_count_7d)::bigint from features.feat_users"
+        " where ds = ? and list_contains(?, unified_user_id)",
+        ds,
+        list(users),
+    )
+    return int(found[0][0])
+
+
+def orders_scored(tenant: Tenant, ds: date) -> list[tuple[object, ...]]:
+    return rows(
+        tenant,
+        "select unified_user_id, score_name, value from segments.scores"
+        " where ds = ? and score_name similar to '(rfm|clv)_.*' order by all",
         ds,
     )
 
 
-def test_an_older_day_is_rebuilt_as_it_was(tmp_path: Path) -> None:
-    """Late rows apart: those belong to the day, and a rebuild takes them in."""
+def test_an_older_day_is_restated_with_what_came_late_and_nothing_else(
+    tmp_path: Path,
+) -> None:
+    """What came too late is counted; later events and the rest of the world stay out."""
     punctual = small_project(tmp_path, late_rows=0.0, very_late_rows=0.0)
     tenant = small_tenant(tmp_path, punctual)
     early, late = DAY - timedelta(days=3), DAY
     run_day(tenant, early)
-    at_the_time, told = contents(tenant, early), snapshot(tenant, early)
-    run_day(tenant, late)
+    happened = early - timedelta(days=1)
+    users = logins_come_late(tenant, of=happened, on=late)
+    told, before = snapshot(tenant, early, but=users), logins(tenant, early, users)
+    of_orders = orders_scored(tenant, early)
+    took_in = run_day(tenant, late)
+    assert logins(tenant, early, users) == before, "a published day stays as it is"
     newest, crm = contents(tenant), crm_rows(tenant)
-    told_late = snapshot(tenant, late)
+    newest |= contents(tenant, late)
     serving = (tenant.home / "serving" / "strata.duckdb").resolve()
+    with tenant.warehouse.connection("test") as con:
+        summary = summarise(con, took_in)
+    assert [late.to_json() for late in summary.late_rows] == [
+        {
+            "relation": "events",
+            "happened_on": str(happened),
+            "known_on": str(late),
+            "rows": 5,
+        }
+    ]
+    assert "5 rows of " in next(
+        w.observed for w in summary.warned if w.expectation.startswith("rows come")
+    )
+    # What is there for it to read, a restatement leaves to the run of a newest day.
+    unread = tenant.home / "world" / "landing" / "app" / "events"
+    (unread / f"{early}-unread.jsonl.gz").write_bytes(gzip.compress(b"{}\n"))
 
-    run_id = run_day(tenant, early)
+    run_id = pipeline.run_day(
+        tenant, early, decision=Decision("A. Person", "a file of the app")
+    )
 
-    assert snapshot(tenant, early) == told, "later events change no past day"
-    rebuilt = contents(tenant, early)
-    at_the_time["features.feat_users"] = rebuilt["features.feat_users"]
-    assert rebuilt == at_the_time
-    assert snapshot(tenant, late) == told_late
-    now = contents(tenant)
-    newest["features.feat_users"] = now["features.feat_users"]
-    assert now == newest
+    assert logins(tenant, early, users) == before + 5
+    assert snapshot(tenant, early, but=users) == told, "later events change no past day"
+    assert orders_scored(tenant, early) == of_orders
+    assert contents(tenant) | contents(tenant, late) == newest
     assert crm_rows(tenant) == crm
     assert (tenant.home / "serving" / "strata.duckdb").resolve() == serving
     assert rows(tenant, "select max(ds) from segments.user_tiers_current") == [(late,)]
     assert rows(
-        tenant, "select is_newest, status from audit.runs where run_id = ?", run_id
-    ) == [(False, "succeeded")]
+        tenant,
+        "select is_newest, status, decided_by, reason, manifest_hash ="
+        " (select manifest_hash from audit.runs where run_id = ?)"
+        " from audit.runs where run_id = ?",
+        took_in,
+        run_id,
+    ) == [(False, "succeeded", "A. Person", "a file of the app", True)]
+    assert rows(
+        tenant,
+        "select version, former_run_id, is_changed, is_restated, reason"
+        " from audit.day_versions where run_id = ? and stage = 'features'",
+        run_id,
+    ) == [(2, f"{early}.1", True, True, "a file of the app")]
+    assert rows(tenant, "select ds, because_of_run_id from audit.stale_days") == [
+        (late, run_id)
+    ]
+    loads = "select count(*) from ops.load_manifest where _run_id = ?"
+    assert rows(tenant, loads, run_id) == [(0,)]
 
 
 def test_ids_survive_a_rebuild_of_everything_derived(tenant: Tenant) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strata import building, orchestration
 from strata.orchestration import together
+from strata.run import Decision
 from strata.tenant import Tenant
 
 from tests.integration.world import (
@@ -70,17 +71,49 @@ def test_a_run_is_told_of_its_own_days_alone(
     ]
 
 
+def test_only_days_before_the_newest_are_restated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a person who says why; what is refused leaves no run."""
+    tenant = small_tenant(tmp_path)
+    tenant.warehouse.migrate()
+    rows(
+        tenant,
+        "insert into audit.publications (stage, ds, run_id, fingerprint, rows,"
+        " is_newest) values ('features', ?, 'r', 'f', 1, true)",
+        DAYS[1],
+    )
+    monkeypatch.setattr(orchestration, "tenant_of_environment", lambda: tenant)
+    monkeypatch.setattr(orchestration, "prepare_airflow", lambda _: None)
+    monkeypatch.setattr(orchestration, "_load_dag", RememberingDag)
+    decision = Decision("A. Person", "a file came late")
+
+    for days in (DAYS, [*DAYS, DAYS[1] + timedelta(days=1)]):
+        with pytest.raises(ValueError, match="not older than the newest published"):
+            orchestration.run_days(tenant, days, lambda *_: None, decision=decision)
+    with pytest.raises(ValueError, match="needs the name of who decides it"):
+        Decision("A. Person", " ")
+    orchestration.run_days(tenant, DAYS[:1], lambda *_: None, decision=decision)
+    orchestration.run_days(tenant, DAYS[1:], lambda *_: None)
+
+    told = "select ds, is_newest, decided_by, reason from audit.runs order by ds"
+    assert rows(tenant, told) == [
+        (DAYS[0], False, "A. Person", "a file came late"),
+        (DAYS[1], True, None, None),
+    ]
+
+
 class RememberingDag:
     """Opens runs, and does nothing else; its parameters are those of Airflow's."""
 
     def __init__(self) -> None:
         self.tasks: list[object] = []
-        self.params: dict[str, str | None] = {"ds": None, "since": None}
+        self.params: dict[str, str | None] = {"ds": None}
 
     def test(self, run_conf: dict[str, str | None]) -> SimpleNamespace:
         self.params |= run_conf
-        ds, since = self.params["ds"], self.params["since"]
-        orchestration.start_run(ds, None, f"test {ds}", since)
+        ds, *asked = (self.params[name] for name in ("ds", "since", "by", "reason"))
+        orchestration.start_run(ds, None, f"test {ds}", *asked)
         return SimpleNamespace(state="success")
 
 

@@ -17,6 +17,7 @@ from strata.warehouse import DuckDBWarehouse
 
 DAYS = ("2026-10-29", "2026-10-30", "2026-10-31")
 SECOND = "2026-10-30.1"
+TABLES = ("runs", "gate_results", "stage_counts", "publications", "late_rows")
 Chain = tuple[duckdb.DuckDBPyConnection, Path]
 
 
@@ -40,6 +41,10 @@ def ended(con: duckdb.DuckDBPyConnection, home: Path, day: str) -> Run:
         "insert into audit.stage_counts values"
         " (?, ?, 'ingest', 'raw.shop__orders', 10, 9, 0, 1)",
         [run_id, day],
+    )
+    con.execute(
+        "insert into audit.late_rows values (?, ?, 'events', '2026-10-01', ?, 3)",
+        [run_id, day, day],
     )
     con.execute(
         "insert into audit.publications (stage, ds, run_id, fingerprint, rows,"
@@ -144,7 +149,7 @@ def drop(con: duckdb.DuckDBPyConnection, home: Path) -> None:
     """Leave no trace of the second run, and number the rest anew."""
     shutil.rmtree(home / "reports" / "2026-10-30")
     first = links(con)[0]
-    for table in ("runs", "gate_results", "stage_counts", "publications", "evidence"):
+    for table in (*TABLES, "evidence"):
         con.execute(f"delete from audit.{table} where run_id = ?", [SECOND])
     con.execute(
         "update audit.evidence set sequence = 2, previous_sha256 = ? where sequence = 3",
@@ -204,6 +209,12 @@ TAMPERED: dict[str, tuple[Tamper, list[str]]] = {
             "was altered"
         ],
     ),
+    "who had a day restated": (
+        lambda con, home: con.execute(
+            "update audit.runs set decided_by = 'B' where run_id = ?", [SECOND]
+        ),
+        [f"run {SECOND}: audit.runs: the row was altered in decision_sha256"],
+    ),
     "a waiver": (
         lambda con, home: con.execute(
             "update audit.waivers set granted_by = 'B' where waiver_id = 'w31'"
@@ -246,9 +257,6 @@ def test_a_chain_made_anew_lacks_the_head_that_was_written_down(
 
     assert told(chain) == [], "a chain cut at its end looks whole"
     assert told(chain, head) == [f"run ?: the chain: no bundle has the SHA-256 {head}"]
-
-
-TABLES = ("runs", "gate_results", "stage_counts", "publications")
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -356,7 +356,8 @@ def test_a_stopped_run_says_first_what_stopped_it(con, home):
     check(con, "identity", "failed", why="a shared value is no person", owner="id team")
     check(con, "staging", "warned", why="mails are often missing")
     con.execute(
-        "insert into audit.publications values ('staging', ?, ?, 'f', 7, true, null, null)",
+        "insert into audit.publications (stage, ds, run_id, fingerprint, rows,"
+        " is_newest) values ('staging', ?, ?, 'f', 7, true)",
         [TODAY, RUN_ID],
     )
 
@@ -538,13 +539,14 @@ def test_the_report_changes_nothing_in_the_warehouse(con, home):
 
 
 def test_a_rebuilt_older_day_says_that_it_moved_nothing(con, home):
-    record_run(con, is_newest=False)
+    record_run(con, is_newest=False, reason="a file of the app", decided_by="Li Na")
     put_in_tiers(con, TODAY, {"a": "mid"})
 
     shown = text_of(page(con, home))
 
     assert "this run rebuilt its own only" in shown
     assert "A rebuild of an older day never writes to a CRM." in shown
+    assert "because: a file of the app" in shown and "Li Na" not in shown
 
 
 def test_stale_days_are_told_everywhere_with_what_to_run(con, home):
@@ -573,6 +575,44 @@ def test_stale_days_are_told_everywhere_with_what_to_run(con, home):
         {"ds": "2026-10-30", "because_of_run_id": "2026-10-01.3"},
         {"ds": "2026-10-31", "because_of_run_id": "2026-10-02.2"},
     ]
+
+
+def test_rows_that_came_too_late_are_told_everywhere_with_what_to_run(con, home):
+    record_run(con, run_id="2026-10-30.1")
+    record_run(con, minute=1)
+    con.execute(
+        "insert into audit.late_rows values"
+        " ('2026-10-30.1', '2026-10-30', 'events', '2026-10-02', '2026-10-30', 9)"
+    )
+    assert "Late rows" not in text_of(page(con, home))
+    assert summarise(con).to_json()["late_rows"] == []
+    con.execute(
+        "insert into audit.late_rows values"
+        " ('2026-10-31.1', '2026-10-31', 'orders', '2026-10-21', '2026-10-31', 2),"
+        " ('2026-10-31.1', '2026-10-31', 'events', '2026-10-20', '2026-10-30', 1200)"
+    )
+    console = Console(width=100, record=True, file=None, quiet=False)
+
+    with console.capture() as captured:
+        render_summary(summarise(con), console)
+
+    remedy = (
+        "strata restate --world shop --from 2026-10-20 --to 2026-10-30"
+        " --by WHO --reason WHY"
+    )
+    assert (
+        "1,202 rows came too late for days that are published without them. To take"
+        f" them in: {remedy}"
+    ) in captured.get()
+    shown = text_of(page(con, home))
+    assert f"To take them in: {remedy}" in shown
+    assert "2026-10-20 2026-10-30 events 1,200" in shown
+    assert summarise(con).to_json()["late_rows"][1] == {
+        "relation": "orders",
+        "happened_on": "2026-10-21",
+        "known_on": "2026-10-31",
+        "rows": 2,
+    }
 
 
 def test_the_terminal_tells_rows_gates_tiers_sync_and_places(con, home):

@@ -178,12 +178,13 @@ def test_a_missing_table_and_an_older_day_publish_nothing(
     assert not (tmp_path / "serving").exists()
 
 
-def test_gate_results_are_published_without_the_keys_of_failing_rows(
+def test_keys_of_failing_rows_and_names_of_who_decides_are_not_published(
     con: duckdb.DuckDBPyConnection,
 ) -> None:
     con.execute("create schema if not exists audit")
     found = {t.full_name: t.left_out for t in public_tables(con, {})}
     assert found["audit.gate_results"] == {"sample_keys"}
+    assert found["audit.runs"] == {"decided_by"}
 
 
 def test_the_public_tables_are_marts_and_a_named_few(
@@ -195,7 +196,9 @@ def test_the_public_tables_are_marts_and_a_named_few(
     described = {"marts.dim_users": ("Users.", {"ds": "The day."})}
     tables = {table.full_name: table for table in public_tables(con, described)}
     assert list(tables) == [
+        "audit.day_versions",
         "audit.gate_results",
+        "audit.late_rows",
         "audit.publications",
         "audit.runs",
         "audit.stage_counts",

@@ -76,6 +76,37 @@ def test_an_older_day_publishes_snapshots_only(
     assert warehouse.newest_published() == DAY
 
 
+def test_every_version_of_a_day_is_told_with_what_it_took_the_place_of(
+    warehouse: DuckDBWarehouse, tmp_path: Path
+) -> None:
+    """What else a run publishes does not count: the same snapshot is the same."""
+    old = date(2026, 10, 1)
+    for ds, attempt, users, orders in (
+        (old, 1, 2, 20),
+        (DAY, 1, 5, 50),
+        (old, 2, 2, 30),
+        (old, 3, 4, 30),
+        (DAY, 2, 5, 60),
+    ):
+        build(warehouse, ds, users, orders=orders)
+        run = a_run(tmp_path, ds, newest=attempt == 1 or ds == DAY, attempt=attempt)
+        warehouse.promote("features", run, [SNAPSHOT, FACTS])
+
+    told = rows(
+        warehouse,
+        "select version, run_id, former_run_id, is_changed, is_restated,"
+        " snapshots = former_snapshots from audit.day_versions order by ds, version",
+    )
+
+    assert told == [
+        (1, f"{old}.1", None, None, False, None),
+        (2, f"{old}.2", f"{old}.1", False, True, True),
+        (3, f"{old}.3", f"{old}.2", True, True, False),
+        (1, f"{DAY}.1", None, None, False, None),
+        (2, f"{DAY}.2", f"{DAY}.1", False, False, True),
+    ]
+
+
 def test_a_failure_in_the_middle_publishes_nothing(
     warehouse: DuckDBWarehouse, tmp_path: Path
 ) -> None:

@@ -1,8 +1,7 @@
 """``strata``: run a day, look at identities, gates, the sync, reports, the sample."""
 
 import json
-from datetime import date, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -12,6 +11,7 @@ from strata.cli.identity import identity_app
 from strata.cli.loads import gate_drop, gate_held, gate_take
 from strata.cli.metrics import metrics_app
 from strata.cli.parity import parity
+from strata.cli.running import Day, restate, run, summary_of
 from strata.cli.terminal import (
     Data,
     World,
@@ -19,13 +19,11 @@ from strata.cli.terminal import (
     errors,
     open_tenant,
     progress_bar,
-    quietly,
     read_day,
     tenant_that_ran,
     told_plainly,
 )
-from strata.config.loader import ConfigError, read_yaml
-from strata.tenant import Tenant
+from strata.config.loader import read_yaml
 
 app = typer.Typer(
     help="One stable user id, a feature warehouse and explained tiers.",
@@ -46,94 +44,8 @@ app.command()(parity)
 app.add_typer(features_app, name="features")
 app.add_typer(metrics_app, name="metrics")
 
-Day = Annotated[str | None, typer.Option("--ds", help="The day, YYYY-MM-DD.")]
-_STEPS = 20
-
-
-@app.command()
-def run(
-    ds: Day = None,
-    world: Annotated[
-        str, typer.Option(envvar="STRATA_WORLD", help="A file of config/worlds.")
-    ] = "sample",
-    data: Data = None,
-    until: Annotated[
-        str | None, typer.Option(help="Run every day from --ds to this one.")
-    ] = None,
-    take_over: Annotated[
-        bool,
-        typer.Option(
-            "--take-over",
-            help="End a scheduled run that is dead or is not to go on, and run.",
-        ),
-    ] = False,
-) -> None:
-    """Run the DAG daily_segments for a day (or a range) in this process.
-
-    Days of a range are built together, ninety at most, to the same tables as one by one;
-    the CRM and the published copy get the last of them.
-
-    Without --ds the day is the world's last_day. At the end: rows in and out of each
-    stage, gate verdicts, tiers, what was written to the CRM, and where it all lies.
-    """
-    with told_plainly():
-        tenant = open_tenant(world, data)
-        first = read_day(ds) if ds else tenant.world.last_day
-        if first is None:
-            raise ConfigError(f"world {world!r} has no last_day: give --ds YYYY-MM-DD")
-        last = read_day(until, "--until") if until else first
-        if last < first:
-            raise ConfigError(
-                f"the range ends ({last}) before it starts ({first}): backfills go "
-                "forward in time"
-            )
-        days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
-        assert tenant.data is not None
-        _run_days(tenant, days, take_over)
-
-
-def _run_days(tenant: Tenant, days: list[date], take_over: bool) -> None:
-    from strata import stopping
-    from strata.orchestration import RunFailedError, run_days
-
-    with progress_bar() as bar, quietly(tenant):
-        task = bar.add_task("start Airflow", total=None)
-
-        def plan(count: int) -> None:
-            bar.update(task, total=count * _STEPS)
-
-        def listen(stage: str, action: str, state: str) -> None:
-            if state == "start":
-                bar.update(task, description=f"{stage}: {action}")
-            elif state == "done":
-                bar.advance(task)
-
-        failure: RunFailedError | stopping.StoppedError | None = None
-        try:
-            run_days(tenant, days, listen, plan, take_over=take_over)
-        except (RunFailedError, stopping.StoppedError) as error:
-            failure = error
-    if failure is not None:
-        said = str(failure)
-        if isinstance(failure, RunFailedError) and failure.run_id is not None:
-            _print_summary(tenant, failure.run_id)
-            said = failure.told
-        errors.print(said, style="red", markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(stopping.exit_code(1))
-    _print_summary(tenant, None)
-
-
-def _print_summary(tenant: Tenant, run_id: str | None) -> None:
-    from strata.report import render_summary
-
-    render_summary(_summary(tenant, run_id, None), console)
-
-
-def _summary(tenant: Tenant, run_id: str | None, ds: date | None) -> Any:
-    from strata.report import summarise
-
-    with tenant.warehouse.connection("read the report") as con:
-        return summarise(con, run_id, ds)
+app.command()(run)
+app.command()(restate)
 
 
 @app.command()
@@ -148,7 +60,7 @@ def report(
     """The last run (or another): rows, gates, tiers, sync, and where things lie."""
     with told_plainly():
         tenant = tenant_that_ran(world)
-        summary = _summary(tenant, run_id, read_day(ds) if ds else None)
+        summary = summary_of(tenant, run_id, read_day(ds) if ds else None)
         if as_json:
             typer.echo(json.dumps(summary.to_json(), indent=2, default=str))
         else:

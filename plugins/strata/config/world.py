@@ -41,6 +41,11 @@ class WorldConfig(BaseModel):
     last_day: date | None = Field(
         default=None, description="the day a run is for when nobody says"
     )
+    look_back_days: int = Field(
+        default=3,
+        ge=0,
+        description="rows that come later than this are counted, and a person is told",
+    )
     consent_default: bool = Field(
         description="what a person without any consent record has agreed to"
     )

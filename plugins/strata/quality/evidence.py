@@ -28,11 +28,14 @@ MODELS = (
 TABLES: Mapping[str, str] = {
     "audit.runs": "run_id, ds, world, attempt, since, previous_run_id, status,"
     " is_newest, manifest_hash, config_hash, code_version, failed_stage,"
-    " sha256(error) as error_sha256, sync_summary, external_id, _started_at, _ended_at",
+    " sha256(error) as error_sha256, sync_summary, external_id, _started_at, _ended_at,"
+    " case when coalesce(decided_by, reason) is not null"
+    " then sha256(concat_ws('/', decided_by, reason)) end as decision_sha256",
     "audit.gate_results": "* exclude (sample_keys),"
     " sha256(sample_keys) as sample_keys_sha256",
     "audit.stage_counts": "*",
     "audit.publications": "*",
+    "audit.late_rows": "*",
 }
 """The run's own rows of these tables, with these columns, are in its bundle."""
 WAIVERS = (

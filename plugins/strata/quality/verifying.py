@@ -20,7 +20,15 @@ from strata.quality.evidence import (
     sha256_of,
 )
 
-_KEYS = ("stage", "table_name", "expectation", "waiver_id")
+_KEYS = (
+    "stage",
+    "table_name",
+    "expectation",
+    "waiver_id",
+    "relation",
+    "happened_on",
+    "known_on",
+)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from strata.report.summary import (
     VERDICTS,
     Coverage,
     GateCounts,
+    LateRows,
     RunSummary,
     StageSummary,
     StaleDay,
@@ -65,6 +66,7 @@ def summarise(
         started_at=record["_started_at"],
         ended_at=record["_ended_at"],
         is_newest=bool(record["is_newest"]),
+        reason=masked(record.get("reason")),
         previous_run_id=record["previous_run_id"],
         manifest_hash=record["manifest_hash"],
         config_hash=record["config_hash"],
@@ -75,6 +77,7 @@ def summarise(
         warned=_warned(reader, run_id),
         previous_ds=_previous_ds(reader, ds) if tiers else None,
         stale_days=_stale_days(reader),
+        late_rows=_late_rows(reader, run_id),
     )
 
 
@@ -208,6 +211,17 @@ def _stale_days(reader: Reader) -> tuple[StaleDay, ...]:
     """All that are stale by now, whatever the run: they wait for somebody."""
     rows = reader.rows("select ds, because_of_run_id from audit.stale_days order by ds")
     return tuple(StaleDay(row["ds"], row["because_of_run_id"]) for row in rows)
+
+
+def _late_rows(reader: Reader, run_id: str) -> tuple[LateRows, ...]:
+    if not reader.has("audit.late_rows"):
+        return ()
+    rows = reader.rows(
+        "select relation, happened_on, known_on, rows from audit.late_rows"
+        " where run_id = ? order by happened_on, known_on, relation",
+        [run_id],
+    )
+    return tuple(LateRows(**row) for row in rows)
 
 
 def _sync(record: Row) -> dict[str, dict[str, int]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 OPERATIONS = ("created", "updated", "cleared", "refused", "unchanged")
@@ -104,6 +104,29 @@ class StaleDay:
 
 
 @dataclass(frozen=True)
+class LateRows:
+    """Facts of a day that came later than the look-back, with the run of the summary.
+
+    Snapshots that were published from ``happened_on`` up to the day before
+    ``known_on`` were made without them.
+    """
+
+    relation: str
+    happened_on: date
+    known_on: date
+    rows: int
+
+    def to_json(self) -> dict[str, str | int]:
+        """The count under its own names."""
+        return {
+            "relation": self.relation,
+            "happened_on": self.happened_on.isoformat(),
+            "known_on": self.known_on.isoformat(),
+            "rows": self.rows,
+        }
+
+
+@dataclass(frozen=True)
 class StageSummary:
     """One stage of a run: seconds of wall time, rows, verdicts."""
 
@@ -167,6 +190,7 @@ class RunSummary:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     is_newest: bool = True
+    reason: str | None = None
     previous_run_id: str | None = None
     manifest_hash: str | None = None
     config_hash: str | None = None
@@ -177,6 +201,7 @@ class RunSummary:
     warned: tuple[Warned, ...] = ()
     previous_ds: date | None = None
     stale_days: tuple[StaleDay, ...] = ()
+    late_rows: tuple[LateRows, ...] = ()
 
     @property
     def stale_remedy(self) -> str | None:
@@ -186,6 +211,21 @@ class RunSummary:
         world = "" if self.world == "sample" else f"WORLD={self.world} "
         first, last = self.stale_days[0].ds, self.stale_days[-1].ds
         return f"make backfill {world}FROM={first} TO={last}"
+
+    @property
+    def late_count(self) -> int:
+        """Rows that came later than the look-back."""
+        return sum(late.rows for late in self.late_rows)
+
+    @property
+    def late_remedy(self) -> str | None:
+        """What takes them into the days they are missing in; None where none is."""
+        if not self.late_rows:
+            return None
+        world = "" if self.world == "sample" else f"--world {self.world} "
+        first = min(late.happened_on for late in self.late_rows)
+        last = max(late.known_on for late in self.late_rows) - timedelta(days=1)
+        return f"strata restate {world}--from {first} --to {last} --by WHO --reason WHY"
 
     @property
     def gate(self) -> GateCounts:
@@ -234,6 +274,8 @@ class RunSummary:
             "tables": [table.to_json() for table in self.tables],
             "warned": [finding.to_json() for finding in self.warned],
             "stale_days": [day.to_json() for day in self.stale_days],
+            "reason": self.reason,
+            "late_rows": [late.to_json() for late in self.late_rows],
         }
 
 

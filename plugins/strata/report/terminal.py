@@ -43,6 +43,7 @@ def render_summary(summary: RunSummary, console: Console) -> None:
         lost = f"{table.stage} {table.table}: {number(table.missing)} rows unaccounted"
         console.print(Text(lost, style="bold red"))
     _warned(summary, console)
+    _late(summary, console)
     _stale(summary, console)
     if summary.tiers:
         console.print(_tiers(summary))
@@ -106,6 +107,19 @@ def _warned(summary: RunSummary, console: Console) -> None:
         console.print(f"and {number(left)} more: `strata gate results` lists them")
     if summary.warned:
         console.print()
+
+
+def _late(summary: RunSummary, console: Console) -> None:
+    """Rows that are missing in days that are published, and how to take them in."""
+    if summary.late_remedy is None:
+        return
+    line = Text.assemble(
+        (f"{plural(summary.late_count, 'row')} came too late", "yellow"),
+        " for days that are published without them. To take them in: ",
+        (summary.late_remedy, "bold"),
+    )
+    console.print(line, soft_wrap=True)
+    console.print()
 
 
 def _stale(summary: RunSummary, console: Console) -> None:

@@ -26,6 +26,8 @@ PUBLIC = (
     "audit.publications",
     "audit.stale_days",
     "audit.waivers",
+    "audit.late_rows",
+    "audit.day_versions",
 )
 """Names of public tables and views; ``*`` stands for all that there are."""
 
@@ -39,6 +41,7 @@ HISTORIES = ("marts.dim_users",)
 LEFT_OUT = {
     "audit.gate_results": frozenset({"sample_keys"}),
     "audit.waivers": frozenset({"granted_by"}),
+    "audit.runs": frozenset({"decided_by"}),
 }
 """Columns that are not copied: keys of rows, some of which are identifiers of people,
 and names of people who work with Strata."""

@@ -122,9 +122,11 @@ class DuckDBWarehouse:
             try:
                 done = [_publish(con, stage, spec, run) for spec in wanted]
                 _forget(con, stage, run)
-                for day in run.days[:-1]:
-                    _record(con, stage, run.of_day(day), _of_day(con, wanted, day))
-                _record(con, stage, run, done)
+                alone = done if len(run.days) == 1 else None
+                for day in run.days:
+                    of_day = _of_day(con, wanted, day, alone)
+                    every = done if day == run.ds else of_day
+                    _record(con, stage, run.of_day(day), every, of_day)
                 con.commit()
             except BaseException:
                 con.rollback()
@@ -237,9 +239,14 @@ def _adapt_columns(con: duckdb.DuckDBPyConnection, spec: TableSpec) -> None:
 
 
 def _of_day(
-    con: duckdb.DuckDBPyConnection, tables: Sequence[TableSpec], day: date
+    con: duckdb.DuckDBPyConnection,
+    tables: Sequence[TableSpec],
+    day: date,
+    done: Sequence[Promotion] | None,
 ) -> list[Promotion]:
-    """The snapshots of one day among several that are published together."""
+    """The snapshots of one day, among several that are published together or alone."""
+    if done is not None:
+        return [p for p, spec in zip(done, tables, strict=True) if spec.mode == "by_ds"]
     return [
         Promotion(
             f"{spec.schema}.{spec.name}",
@@ -260,12 +267,16 @@ def _forget(con: duckdb.DuckDBPyConnection, stage: str, run: Run) -> None:
 
 
 def _record(
-    con: duckdb.DuckDBPyConnection, stage: str, run: Run, done: Sequence[Promotion]
+    con: duckdb.DuckDBPyConnection,
+    stage: str,
+    run: Run,
+    done: Sequence[Promotion],
+    snapshots: Sequence[Promotion],
 ) -> None:
     con.execute(
         "insert into audit.publications"
-        " (stage, ds, run_id, fingerprint, rows, is_newest, _published_at)"
-        " values (?, ?, ?, ?, ?, ?, ?)",
+        " (stage, ds, run_id, fingerprint, rows, is_newest, _published_at, snapshots)"
+        " values (?, ?, ?, ?, ?, ?, ?, ?)",
         [
             stage,
             run.ds,
@@ -274,6 +285,7 @@ def _record(
             sum(p.rows for p in done),
             run.is_newest,
             clock.now_naive(),
+            _together(snapshots) if snapshots else None,
         ],
     )
 

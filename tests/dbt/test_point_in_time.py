@@ -563,11 +563,7 @@ def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., bool
     yield lambda *arguments: bool(invoke(*arguments).success)
 
 
-STANDING = (
-    "int_batches_counted",
-    "int_event_days_counted",
-    "int_category_days_counted",
-)
+STANDING = ("int_batches_counted", "int_event_days_counted")
 """What features count once and keep."""
 
 

@@ -53,3 +53,35 @@
 {% macro spark__content_hash(expr) -%}
     sha2({{ expr }}, 256)
 {%- endmacro %}
+
+{% macro sorted_texts(expr) -%}
+    {#-
+        The non-null texts of a group, each as often as it is there, as a JSON array in
+        their order; null of none. Confirmed on duckdb, spark.
+    -#}
+    {{ return(adapter.dispatch("sorted_texts", "strata")(expr)) }}
+{%- endmacro %}
+
+{% macro default__sorted_texts(expr) -%}
+    cast(to_json(list_sort(list({{ expr }}) filter ({{ expr }} is not null))) as varchar)
+{%- endmacro %}
+
+{% macro spark__sorted_texts(expr) -%}
+    nullif(to_json(sort_array(collect_list({{ expr }}))), '[]')
+{%- endmacro %}
+
+{% macro each_text(texts) -%}
+    {#-
+        One row for each text of an array of `sorted_texts`, in the list of a select; no
+        row for null. Confirmed on duckdb, spark.
+    -#}
+    {{ return(adapter.dispatch("each_text", "strata")(texts)) }}
+{%- endmacro %}
+
+{% macro default__each_text(texts) -%}
+    unnest(from_json({{ texts }}, '["varchar"]'))
+{%- endmacro %}
+
+{% macro spark__each_text(texts) -%}
+    explode(from_json({{ texts }}, 'array<string>'))
+{%- endmacro %}

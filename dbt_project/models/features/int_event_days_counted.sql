@@ -47,6 +47,7 @@ counted as (
         {{ sorted_moments("events.event_at") }} as moments,
         {{ count_where("quarters.is_night") }} as night_event_count,
         {{ decimal_sum("events.duration_seconds") }} as dwell_seconds,
+        {{ sorted_texts("events.category") }} as categories,
         {{ event_counts() }},
         {{ step_moments() }},
         {{ cart_amount() }} as cart_amount
@@ -73,6 +74,7 @@ final as (
         {{ stretches_of("moments", settings.session_gap_minutes) }} as session_count,
         night_event_count,
         dwell_seconds,
+        categories,
         {{ settings.event_counts | join(",\n        ") }},
         {{ step_moment_names() | join(",\n        ") }},
         cart_amount

@@ -11,6 +11,7 @@
     "session_count",
     "night_event_count",
     "dwell_seconds",
+    "categories",
 ] + (feature_settings().event_counts | list) + step_moment_names() + ["cart_amount"] %}
 with
 

@@ -55,7 +55,15 @@ run_dates as (
 
 record_days as (
 
-    select * from {{ ref("int_category_days_gathered") }}
+    select
+        system,
+        entity,
+        record_key,
+        event_on,
+        known_at,
+        categories
+    from {{ ref("int_event_days_gathered") }}
+    where categories is not null
 
 ),
 
@@ -81,18 +89,14 @@ bought as (
 
 ),
 
-seen as (
+days_seen as (
 
     select
         records.ds,
         records.unified_user_id,
-        record_days.category,
-        sum(record_days.event_count) as event_count,
-        sum(case when {{ seen_ago }} < 30 then record_days.event_count end)
-            as event_count_30d,
-        sum(case when {{ seen_ago }} < 90 then record_days.event_count end)
-            as event_count_90d,
-        sum({{ faded("record_days.event_count", seen_ago) }}) as affinity
+        record_days.categories,
+        {{ seen_ago }} as days_ago,
+        {{ faded("1", seen_ago) }} as affinity
     from records
     inner join record_days
         on
@@ -102,7 +106,33 @@ seen as (
             and records.ds >= record_days.event_on
             and {{ is_known("record_days", "records") }}
     where record_days.event_on > {{ date_add_days("records.ds", -365) }}
-    group by records.ds, records.unified_user_id, record_days.category
+
+),
+
+events_seen as (
+
+    select
+        ds,
+        unified_user_id,
+        {{ each_text("categories") }} as category,
+        days_ago,
+        affinity
+    from days_seen
+
+),
+
+seen as (
+
+    select
+        ds,
+        unified_user_id,
+        category,
+        count(*) as event_count,
+        {{ count_where("days_ago < 30") }} as event_count_30d,
+        {{ count_where("days_ago < 90") }} as event_count_90d,
+        sum(affinity) as affinity
+    from events_seen
+    group by ds, unified_user_id, category
 
 ),
 

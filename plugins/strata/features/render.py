@@ -194,9 +194,9 @@ def _properties(config: FeaturesConfig) -> str:
         {
             "name": "int_event_days_counted",
             "description": (
-                "What a source record did on a day, and when it first and last took each "
-                "step of the funnel, by when it was known. One row a record, day and "
-                "moment of knowing."
+                "What a source record did on a day and in which categories, and when it "
+                "first and last took each step of the funnel, by when it was known. One "
+                "row a record, day and moment of knowing."
             ),
             **_counted_by_batch(),
             "columns": [
@@ -205,6 +205,11 @@ def _properties(config: FeaturesConfig) -> str:
                 _column("session_count", "bigint", "Sessions that began on this day."),
                 _column("night_event_count", "bigint", "Events in the night."),
                 _column("dwell_seconds", "decimal(38,4)", "Seconds, as events tell."),
+                _column(
+                    "categories",
+                    "string",
+                    "The category of each event that has one, as a sorted JSON array.",
+                ),
                 *(
                     _column(name, _counted_as(count), count.description)
                     for name, count in config.counted_events.items()
@@ -215,20 +220,6 @@ def _properties(config: FeaturesConfig) -> str:
                     for end in ("first", "last")
                 ),
                 _column("cart_amount", "decimal(38,4)", "Value put into the cart."),
-            ],
-        },
-        {
-            "name": "int_category_days_counted",
-            "description": (
-                "Events of a source record with a category, by day and by when they "
-                "were known. Additive; one row a record, day, moment of knowing and "
-                "category."
-            ),
-            **_counted_by_batch(),
-            "columns": [
-                *_columns_of_record_days(),
-                _column("category", "string", "The category of the events."),
-                _column("event_count", "bigint", "Events with this category."),
             ],
         },
     ]

@@ -14,6 +14,7 @@ import yaml
 from strata import pipeline
 from strata.tenant import Tenant
 from strata.warehouse import STAGES, fingerprint
+from strata.warehouse.tables import BESIDE
 
 ROOT = Path(__file__).parents[2]
 FIRST = date(2026, 1, 1)
@@ -157,5 +158,6 @@ def copy_of(tenant: Tenant, folder: Path) -> Tenant:
 def _tables(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
     return con.execute(
         "select schema_name, table_name from duckdb_tables()"
-        f" where schema_name in {SCHEMAS} order by all"
+        f" where schema_name in {SCHEMAS} and not ends_with(table_name, '{BESIDE}')"
+        " order by all"
     ).fetchall()

@@ -38,7 +38,10 @@ def build(warehouse: DuckDBWarehouse, ds: date, users: int, orders: int) -> None
             f" select i as user, date '{ds}' as ds, 'r' as _run_id from range({users}) t(i)"
         )
         con.execute(
-            f"create table build_marts.fct_orders as select i from range({orders}) t(i)"
+            f"create table marts.fct_orders__build as select i from range({orders}) t(i)"
+        )
+        con.execute(
+            "create view build_marts.fct_orders as from marts.fct_orders__build"
         )
 
 
@@ -74,6 +77,25 @@ def test_an_older_day_publishes_snapshots_only(
         warehouse, f"select count(*) from features.feat_users where ds = '{old}'"
     ) == [(2,)]
     assert warehouse.newest_published() == DAY
+    assert rows(
+        warehouse, "select count(*) from duckdb_tables() where table_name like '%build'"
+    ) == [(0,)]
+
+
+def test_a_table_built_in_its_build_schema_is_published_like_one_built_beside(
+    warehouse: DuckDBWarehouse, tmp_path: Path
+) -> None:
+    build(warehouse, DAY, 5, orders=50)
+    [beside] = warehouse.promote("features", a_run(tmp_path), [FACTS])
+    build(warehouse, DAY, 5, orders=0)
+    with warehouse.connection("test") as con:
+        con.execute("drop view build_marts.fct_orders")
+        con.execute("drop table marts.fct_orders__build")
+        con.execute("create table build_marts.fct_orders as from marts.fct_orders")
+    [inside] = warehouse.promote("features", a_run(tmp_path, attempt=2), [FACTS])
+
+    assert beside == inside
+    assert rows(warehouse, "select count(*) from marts.fct_orders") == [(50,)]
 
 
 def test_every_version_of_a_day_is_told_with_what_it_took_the_place_of(
@@ -113,11 +135,13 @@ def test_a_failure_in_the_middle_publishes_nothing(
     build(warehouse, DAY, 5, orders=50)
     broken = TableSpec("marts", "not_built", "replace")
 
-    with pytest.raises(duckdb.Error):
+    with pytest.raises(ValueError, match="marts.not_built"):
         warehouse.promote("features", a_run(tmp_path), [SNAPSHOT, FACTS, broken])
 
-    published = "select count(*) from information_schema.tables where table_schema"
-    assert rows(warehouse, f"{published} in ('features', 'marts')") == [(0,)]
+    published = "select table_name from information_schema.tables where table_schema"
+    assert rows(warehouse, f"{published} in ('features', 'marts')") == [
+        ("fct_orders__build",)
+    ]
     assert not warehouse.is_published("features", a_run(tmp_path))
 
 

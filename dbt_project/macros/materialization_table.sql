@@ -27,7 +27,6 @@
     {% do drop_relation_if_exists(existing) %}
     {% if written is not sameas shown %}
         {% call statement("drop") -%}
-            create schema if not exists {{ written.without_identifier() }};
             drop table if exists {{ written }}
         {%- endcall %}
     {% endif %}

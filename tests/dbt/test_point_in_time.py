@@ -31,7 +31,8 @@ END = day_bounds(DS, ZONE)[1]
 
 PUBLISHED = """
 create schema ops; create schema staging; create schema identity;
-create schema features; create schema segments;
+create schema features; create schema segments; create schema pii;
+create schema marts; create schema activation;
 create table ops.run_dates (ds date, starts_at timestamp, ends_at timestamp,
     is_newest boolean, timezone varchar, consent_default boolean, crm_system varchar,
     crm_entity varchar, _run_id varchar, known_until timestamp, recorded_until date);

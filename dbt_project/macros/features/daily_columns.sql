@@ -105,13 +105,6 @@
     {{ return(found) }}
 {%- endmacro %}
 
-{% macro daily_columns(relation=none) -%}
-    {#- All additive columns, from `relation` where one is named. -#}
-    {%- for column in feature_settings().daily_columns -%}
-    {{ relation ~ "." if relation }}{{ column.name }}{{ ",\n        " if not loop.last }}
-    {%- endfor -%}
-{%- endmacro %}
-
 {% macro columns_of_a_part(columns) -%}
     {#-
         All additive columns of one part of a union, in the order of the catalogue:
@@ -129,37 +122,14 @@
 {%- endmacro %}
 
 {% macro summed_daily_columns() -%}
-    {#- The sums of all additive columns over a group; what did not happen is 0. -#}
-    {{ summed_typed_columns(
-        feature_settings().daily_columns | map(attribute="name") | list
-    ) }}
-{%- endmacro %}
-
-{% macro summed_typed_columns(names, relation=none) -%}
-    {#- The same of the additive columns `names`, in the type of their contract. -#}
-    {%- for column in feature_settings().daily_columns if column.name in names -%}
-    cast(coalesce(sum({{ relation ~ "." if relation }}{{ column.name }}), 0)
-    {#- #} as {{ column.data_type }}) as {{ column.name }}
-    {{- ",\n        " if not loop.last }}
-    {%- endfor -%}
-{%- endmacro %}
-
-{% macro day_columns() -%}
     {#-
-        The additive columns that are asked of a day itself: those of which measures
-        count the days, and what cohorts and the private domain ask of days.
+        The sums of all additive columns over a group, in the types of their contract;
+        what did not happen is 0.
     -#}
-    {%- set asked = (
-        columns_of_days()
-        + ["activity_count", "order_count", "net_amount"]
-        + ["chat_count", "article_read_count", "group_join_count"]
-    ) -%}
-    {{ return(
-        feature_settings().daily_columns
-        | map(attribute="name")
-        | select("in", asked)
-        | list
-    ) }}
+    {%- for column in feature_settings().daily_columns -%}
+    cast(coalesce(sum({{ column.name }}), 0) as {{ column.data_type }})
+    {#- #} as {{ column.name }}{{ ",\n        " if not loop.last }}
+    {%- endfor -%}
 {%- endmacro %}
 
 {% macro columns_of_days() -%}

@@ -39,26 +39,24 @@
 
 {% macro summed_windows(family, relation) -%}
     {#-
-        The features of a family that add up, their ratios, and the days of one channel
-        group, as columns of a group by user and ds of int_user_windows_summed.
+        The features of a family that add up, and their ratios, as columns of a group by
+        user and ds of int_user_windows_summed.
     -#}
-    {%- for measure in measures_of(family, ["sum", "days", "ratio"])
-        if measure.aggregate != "days" or measure.channels -%}
+    {%- for measure in measures_of(family, ["sum", "ratio"]) -%}
     {%- set within = within_measure(measure, relation) -%}
-    {%- set column = measure.column ~ ("_days" if measure.aggregate == "days" else "") -%}
     {%- if measure.aggregate == "ratio" and measure.is_amount -%}
     {{ amount_per(
-        summed_within(relation, column, within),
+        summed_within(relation, measure.column, within),
         summed_within(relation, measure.of, within)
     ) }}
     {%- elif measure.aggregate == "ratio" -%}
     {{ ratio_of(
-        summed_within(relation, column, within),
+        summed_within(relation, measure.column, within),
         summed_within(relation, measure.of, within),
         measure.at_most
     ) }}
     {%- else -%}
-    {{ summed_within(relation, column, within) }}
+    {{ summed_within(relation, measure.column, within) }}
     {%- endif %} as {{ measure.name }}{{ ",\n        " if not loop.last }}
     {%- endfor -%}
 {%- endmacro %}
@@ -78,37 +76,38 @@
     end
 {%- endmacro %}
 
-{% macro counted_channel_days(days) -%}
-    {#- Of each column whose days are counted, the days of the group that have it. -#}
-    {%- for column in columns_of_days() -%}
-    {{ count_where(days ~ "." ~ column ~ " > 0") }} as {{ column }}_days
-    {{- ",\n        " if not loop.last }}
-    {%- endfor -%}
-{%- endmacro %}
-
-{% macro channel_day_counts(counted) -%}
-    {#- What `counted_channel_days` made, from `counted`. -#}
-    {{ counted }}.{{ columns_of_days() | join("_days,\n        " ~ counted ~ ".") }}_days
-{%- endmacro %}
-
-{% macro most_of_a_day(family) -%}
-    {#- For `counted_days`, a group by user, ds and day: the most that a channel had. -#}
-    {%- for column in measures_of(family, ["days"]) | map(attribute="column") | unique -%}
-    max({{ column }}) as {{ column }}{{ ",\n        " if not loop.last }}
-    {%- endfor -%}
-{%- endmacro %}
-
-{% macro counted_days(family, days=none) -%}
+{% macro marks_of_days(family) -%}
     {#-
-        The features that count days of all channels, from `days` with one row a user,
-        ds and day: a day on which two channels were used is one.
+        For `counted_days`: the days that a family counts, each once however many
+        channels were used; a group by user, ds and stretch of int_user_days_marked.
     -#}
-    {%- for measure in measures_of(family, ["days"]) if not measure.channels -%}
-    {%- set of = days ~ "." if days else "" -%}
-    {%- set within = " and " ~ of ~ "days_ago < " ~ measure.window_days -%}
-    {{ count_where(
-        of ~ measure.column ~ " > 0" ~ (within if measure.window_days else "")
-    ) }} as {{ measure.name }}{{ ",\n        " if not loop.last }}
+    {%- set found = {} -%}
+    {%- for measure in measures_of(family, ["days"]) -%}
+    {%- set marks = measure.column ~ "_marks" -%}
+    {%- set of_channels = (
+        "case when channel_group in ('" ~ measure.channels | join("', '") ~ "') then "
+        ~ marks ~ " end"
+    ) if measure.channels else marks -%}
+    {%- do found.update({marks_name(measure): merged_marks(of_channels)}) -%}
+    {%- endfor -%}
+    {%- for name, marks in found.items() -%}
+    {{ marks }} as {{ name }}{{ ",\n        " if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
+{% macro marks_name(measure) -%}
+    {#- What `marks_of_days` calls the days of a measure. -#}
+    {{ ([measure.column ~ "_marks"] + (measure.channels or [])) | join("_") }}
+{%- endmacro %}
+
+{% macro counted_days(family) -%}
+    {#-
+        The features that count days, as columns of a group by user and ds of the rows
+        that `marks_of_days` made.
+    -#}
+    {%- for measure in measures_of(family, ["days"]) -%}
+    {{ count_marks(marks_name(measure), measure.window_days) }} as {{ measure.name }}
+    {{- ",\n        " if not loop.last }}
     {%- endfor -%}
 {%- endmacro %}
 
@@ -119,7 +118,7 @@
         or a mean.
     -#}
     {%- for measure in measures_of(family, ["sum", "days", "ratio", "mean"]) -%}
-    {%- set is_counted = measure.aggregate == "days" and not measure.channels -%}
+    {%- set is_counted = measure.aggregate == "days" -%}
     {%- set relation = (counted or summed) if is_counted else summed -%}
     {%- if measure.aggregate in ["ratio", "mean"] -%}
     {{ relation }}.{{ measure.name }}

@@ -20,29 +20,15 @@ windows as (
 
 ),
 
-days as (
+stretches as (
 
     select
         ds,
         unified_user_id,
-        activity_on,
-        days_ago,
-        activity_count
-    from {{ ref("int_user_days_summed") }}
-    where activity_count > 0
-
-),
-
-user_days as (
-
-    select
-        ds,
-        unified_user_id,
-        activity_on,
-        days_ago,
-        {{ most_of_a_day("activity") }}
-    from days
-    group by ds, unified_user_id, activity_on, days_ago
+        stretch_no,
+        {{ marks_of_days("activity") }}
+    from {{ ref("int_user_days_marked") }}
+    group by ds, unified_user_id, stretch_no
 
 ),
 
@@ -60,25 +46,15 @@ windowed as (
 counted as (
 
     select
-        user_days.ds,
-        user_days.unified_user_id,
-        {{ counted_days("activity", "user_days") }}
-    from user_days
-    group by user_days.ds, user_days.unified_user_id
-
-),
-
-rhythms as (
-
-    select
         ds,
         unified_user_id,
-        max(activity_on) as last_active_on,
-        min(days_ago) as days_since_active,
-        {{ count_where("days_ago between 90 and 179") }} as active_days_prior_90d,
-        count(*) as day_count,
-        {{ sorted_numbers("days_ago") }} as all_days_ago
-    from user_days
+        {{ counted_days("activity") }},
+        {{ newest_mark("activity_count_marks") }} as days_since_active,
+        {{ count_marks("activity_count_marks", 180) }}
+        - {{ count_marks("activity_count_marks", 90) }} as active_days_prior_90d,
+        {{ count_marks("activity_count_marks") }} as day_count,
+        {{ sorted_marks("activity_count_marks") }} as all_days_ago
+    from stretches
     group by ds, unified_user_id
 
 ),
@@ -88,12 +64,13 @@ final as (
     select
         users.ds,
         users.unified_user_id,
-        rhythms.last_active_on,
-        rhythms.days_since_active,
-        coalesce(rhythms.active_days_prior_90d, 0) as active_days_prior_90d,
+        {{ date_add_days("users.ds", "-counted.days_since_active") }}
+            as last_active_on,
+        counted.days_since_active,
+        coalesce(counted.active_days_prior_90d, 0) as active_days_prior_90d,
         case
-            when rhythms.day_count >= 3
-                then {{ median_gap("rhythms.all_days_ago") }}
+            when counted.day_count >= 3
+                then {{ median_gap("counted.all_days_ago") }}
         end as median_gap_days,
         {{ measured_features("activity", "windowed", "counted") }}
     from users
@@ -105,10 +82,6 @@ final as (
         on
             users.ds = counted.ds
             and users.unified_user_id = counted.unified_user_id
-    left join rhythms
-        on
-            users.ds = rhythms.ds
-            and users.unified_user_id = rhythms.unified_user_id
 
 )
 

@@ -19,17 +19,16 @@ windows as (
 
 ),
 
-order_days as (
+stretches as (
 
     select
         ds,
         unified_user_id,
-        activity_on,
-        days_ago,
-        {{ most_of_a_day("consumption") }}
-    from {{ ref("int_user_days_summed") }}
-    where order_count > 0
-    group by ds, unified_user_id, activity_on, days_ago
+        stretch_no,
+        {{ marks_of_days("consumption") }}
+    from {{ ref("int_user_days_marked") }}
+    where order_count_marks is not null
+    group by ds, unified_user_id, stretch_no
 
 ),
 
@@ -76,11 +75,11 @@ windowed as (
 counted as (
 
     select
-        order_days.ds,
-        order_days.unified_user_id,
-        {{ counted_days("consumption", "order_days") }}
-    from order_days
-    group by order_days.ds, order_days.unified_user_id
+        ds,
+        unified_user_id,
+        {{ counted_days("consumption") }}
+    from stretches
+    group by ds, unified_user_id
 
 ),
 

@@ -24,7 +24,7 @@ windows as (
         order_count,
         event_count,
         activity_count,
-        activity_count_days,
+        weekend_activity_count,
         night_activity_count,
         {{ preference_day_columns() }}
     from {{ ref("int_user_windows_summed") }}
@@ -32,15 +32,15 @@ windows as (
 
 ),
 
-days as (
+channel_days as (
 
     select
         ds,
         unified_user_id,
-        activity_count,
-        {{ is_weekend("activity_on") }} as is_on_a_weekend
-    from {{ ref("int_user_days_summed") }}
-    where activity_count > 0 and days_ago < 90
+        channel_group,
+        {{ count_marks("activity_count_marks", 365) }} as active_days
+    from {{ ref("int_user_days_marked") }}
+    group by ds, unified_user_id, channel_group
 
 ),
 
@@ -100,27 +100,45 @@ categories as (
 
 ),
 
-channels as (
+summed_channels as (
 
     select
         ds,
         unified_user_id,
         channel_group,
         {{ sum_within("activity_count", 90) }} as activity_90d,
-        row_number() over (
-            partition by ds, unified_user_id
-            order by
-                sum(activity_count_days) desc,
-                sum(net_amount) desc,
-                channel_group asc
-        ) as preference_rank,
-        row_number() over (
-            partition by ds, unified_user_id
-            order by sum(order_count) desc, channel_group asc
-        ) as order_rank,
+        sum(net_amount) as net_amount,
         sum(order_count) as order_count
     from windows
     group by ds, unified_user_id, channel_group
+
+),
+
+channels as (
+
+    select
+        summed.ds,
+        summed.unified_user_id,
+        summed.channel_group,
+        summed.activity_90d,
+        summed.order_count,
+        row_number() over (
+            partition by summed.ds, summed.unified_user_id
+            order by
+                days.active_days desc,
+                summed.net_amount desc,
+                summed.channel_group asc
+        ) as preference_rank,
+        row_number() over (
+            partition by summed.ds, summed.unified_user_id
+            order by summed.order_count desc, summed.channel_group asc
+        ) as order_rank
+    from summed_channels as summed
+    inner join channel_days as days
+        on
+            summed.ds = days.ds
+            and summed.unified_user_id = days.unified_user_id
+            and summed.channel_group = days.channel_group
 
 ),
 
@@ -188,20 +206,12 @@ hours as (
         unified_user_id,
         cast(sum(case when is_within_90d then night_activity_count end) as double)
         / sum(case when is_within_90d then activity_count end) as night_share_90d,
+        cast(
+            sum(case when is_within_90d then weekend_activity_count end) as double
+        )
+        / sum(case when is_within_90d then activity_count end) as weekend_share_90d,
         {{ preference_sums() }}
     from windows
-    group by ds, unified_user_id
-
-),
-
-weekends as (
-
-    select
-        ds,
-        unified_user_id,
-        cast(sum(case when is_on_a_weekend then activity_count else 0 end) as double)
-        / sum(activity_count) as weekend_share_90d
-    from days
     group by ds, unified_user_id
 
 ),
@@ -345,7 +355,7 @@ final as (
         favourite_channels.favourite_channel_365d,
         favourite_categories.category as favourite_category_365d,
         hours.night_share_90d,
-        weekends.weekend_share_90d,
+        hours.weekend_share_90d,
         {{ highest_of(hour_sums("events", "90d")) }} as peak_hours_90d,
         {{ entropy_of(
             hour_sums("events", "90d").values(), "nullif(hours.event_count_90d, 0)"
@@ -395,10 +405,6 @@ final as (
         on
             users.ds = hours.ds
             and users.unified_user_id = hours.unified_user_id
-    left join weekends
-        on
-            users.ds = weekends.ds
-            and users.unified_user_id = weekends.unified_user_id
     left join paid
         on
             users.ds = paid.ds

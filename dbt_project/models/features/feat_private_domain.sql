@@ -19,39 +19,18 @@ windows as (
 
 ),
 
-days as (
+stretches as (
 
     select
         ds,
         unified_user_id,
-        activity_on,
-        days_ago,
-        chat_count,
-        article_read_count,
-        chat_count + article_read_count + group_join_count > 0
-            as is_in_private_domain
-    from {{ ref("int_user_days_summed") }}
-    where
-        activity_count > 0
-        and (
-            days_ago < 90
-            or chat_count + article_read_count + group_join_count > 0
-        )
-
-),
-
-user_days as (
-
-    select
-        ds,
-        unified_user_id,
-        activity_on,
-        days_ago,
-        {{ most_of_a_day("private_domain") }},
-        max(case when is_in_private_domain then 1 else 0 end) = 1
-            as is_in_private_domain
-    from days
-    group by ds, unified_user_id, activity_on, days_ago
+        stretch_no,
+        {{ marks_of_days("private_domain") }},
+        {{ merged_marks("activity_count_marks") }} as activity_count_marks,
+        {{ merged_marks("private_domain_marks") }} as private_domain_marks
+    from {{ ref("int_user_days_marked") }}
+    where stretch_no < 2 or private_domain_marks is not null
+    group by ds, unified_user_id, stretch_no
 
 ),
 
@@ -72,21 +51,16 @@ counted as (
         ds,
         unified_user_id,
         {{ counted_days("private_domain") }},
-        max(case when is_in_private_domain then 1 else 0 end) = 1
-            as is_in_private_domain,
-        min(case when is_in_private_domain then activity_on end)
-            as first_private_domain_on,
-        max(case when chat_count > 0 then activity_on end) as last_chat_on,
-        min(case when chat_count > 0 then days_ago end) as days_since_chat,
-        min(case when article_read_count > 0 then days_ago end)
-            as days_since_article_read,
-        {{ count_where("chat_count > 0 and days_ago between 90 and 179") }}
-            as chat_days_prior_90d,
+        {{ oldest_mark("private_domain_marks") }} as days_since_private_domain,
+        {{ newest_mark("chat_count_marks") }} as days_since_chat,
+        {{ newest_mark("article_read_count_marks") }} as days_since_article_read,
+        {{ count_marks("chat_count_marks", 180) }}
+        - {{ count_marks("chat_count_marks", 90) }} as chat_days_prior_90d,
         {{ share_of(
-            count_where("is_in_private_domain and days_ago < 90"),
-            count_where("days_ago < 90"),
+            count_marks("private_domain_marks", 90),
+            count_marks("activity_count_marks", 90),
         ) }} as private_domain_share_90d
-    from user_days
+    from stretches
     group by ds, unified_user_id
 
 ),
@@ -96,9 +70,10 @@ final as (
     select
         users.ds,
         users.unified_user_id,
-        coalesce(counted.is_in_private_domain, false) as is_in_private_domain,
-        counted.first_private_domain_on,
-        counted.last_chat_on,
+        counted.days_since_private_domain is not null as is_in_private_domain,
+        {{ date_add_days("users.ds", "-counted.days_since_private_domain") }}
+            as first_private_domain_on,
+        {{ date_add_days("users.ds", "-counted.days_since_chat") }} as last_chat_on,
         counted.days_since_chat,
         counted.days_since_article_read,
         coalesce(

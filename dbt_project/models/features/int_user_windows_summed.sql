@@ -25,53 +25,20 @@ parts as (
 
 ),
 
-days as (
-
-    select
-        *,
-        {{ window_no("days_ago") }} as window_no
-    from {{ ref("int_user_days_summed") }}
-
-),
-
-counted as (
-
-    select
-        days.ds,
-        days.unified_user_id,
-        days.channel_group,
-        days.window_no,
-        {{ counted_channel_days("days") }}
-    from days
-    group by days.ds, days.unified_user_id, days.channel_group, days.window_no
-
-),
-
-summed as (
+final as (
 
     select
         ds,
         unified_user_id,
         channel_group,
         {{ window_no("days_ago") }} as window_no,
-        {{ summed_daily_columns() }}
+        {{ summed_daily_columns() }},
+        cast(
+            sum(case when {{ is_weekend("activity_on") }} then activity_count else 0 end)
+            as bigint
+        ) as weekend_activity_count
     from parts
     group by ds, unified_user_id, channel_group, {{ window_no("days_ago") }}
-
-),
-
-final as (
-
-    select
-        summed.*,
-        {{ channel_day_counts("counted") }}
-    from summed
-    inner join counted
-        on
-            summed.ds = counted.ds
-            and summed.unified_user_id = counted.unified_user_id
-            and summed.channel_group = counted.channel_group
-            and summed.window_no = counted.window_no
 
 )
 

@@ -15,14 +15,15 @@ newest as (
 user_days as (
 
     select
-        ds,
+        first_ds,
+        last_ds,
         unified_user_id,
         activity_on,
         currency,
         activity_count,
         order_count,
         net_amount
-    from {{ ref("int_user_days_summed") }}
+    from {{ ref("int_user_days_gathered") }}
 
 ),
 
@@ -57,7 +58,10 @@ user_months as (
         sum(user_days.order_count) as order_count,
         sum(user_days.net_amount) as net_amount
     from user_days
-    inner join newest on user_days.ds = newest.ds
+    inner join newest
+        on
+            user_days.first_ds <= newest.ds
+            and user_days.last_ds >= newest.ds
     group by
         user_days.unified_user_id,
         {{ month_start("user_days.activity_on") }}

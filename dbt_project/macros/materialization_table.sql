@@ -5,6 +5,8 @@
         `strata.warehouse` then publishes it by its name alone, since DuckDB can rename
         a table but not move it to another schema. A build schema is empty when a run
         begins, so that nothing has to be swapped.
+
+        What is published by batch is written slice by slice (`changed_batches`).
     -#}
     {%- set published = config.get("meta", {}).get("publish") -%}
     {%- set existing = load_cached_relation(this) -%}
@@ -33,6 +35,9 @@
     {% call statement("main") -%}
         {{ create_table_as(False, written, compiled_code) }}
     {%- endcall %}
+    {% if published == "by_batch" %}
+        {% do insert_other_slices(written, compiled_code) %}
+    {% endif %}
     {% if written is not sameas shown %}
         {% call statement("show") -%}
             create view {{ shown }} as select * from {{ written }}
@@ -45,3 +50,21 @@
 
     {{ return({"relations": [shown]}) }}
 {% endmaterialization %}
+
+{% macro insert_other_slices(written, compiled_code) -%}
+    {#- The slices after the first of a model that is published by batch. -#}
+    {%- set relation = config.get("meta")["publish_kept"].values() | first -%}
+    {%- set changed = changed_batches(relation) -%}
+    {%- set last = run_query(
+        "select coalesce(max(slice_no), 0) from (" ~ changed ~ ") as changed"
+    ).columns[0].values()[0] -%}
+    {% for slice_no in range(1, last + 1) %}
+        {% call statement("slice") -%}
+            set variable slice_no = {{ slice_no }};
+            insert into {{ written }} by name {{ compiled_code }}
+        {%- endcall %}
+    {% endfor %}
+    {% call statement("all_slices") -%}
+        reset variable slice_no
+    {%- endcall %}
+{%- endmacro %}

@@ -190,7 +190,7 @@ def _build_features(tenant: Tenant, run: Run, progress: Progress) -> None:
         transform.build(
             tenant, "features", snapshots_only=not is_last, again=number > 0
         )
-        with tenant.warehouse.connection("put the days together") as con:
+        with tenant.warehouse.writing("put the days together") as con:
             for spec in snapshots:
                 _put_together(con, spec, is_last=is_last)
             if is_last:

@@ -35,3 +35,21 @@
     )) several as {{ rows[0].keys() | join(", ") }}
     where several.{{ known }} is not null
 {% endmacro %}
+
+{% macro is_this_slice(slice_no) -%}
+    {#-
+        Whether a row is of the slice that is built. duckdb builds a table that is
+        published `by_batch` slice by slice, each in one statement, where it would
+        otherwise run out of memory; spark, which has its own ways, builds all at once.
+        Confirmed on duckdb, spark.
+    -#}
+    {{ return(adapter.dispatch("is_this_slice", "strata")(slice_no)) }}
+{%- endmacro %}
+
+{% macro default__is_this_slice(slice_no) -%}
+    {{ slice_no }} = coalesce(getvariable('slice_no'), 0)
+{%- endmacro %}
+
+{% macro spark__is_this_slice(slice_no) -%}
+    {{ slice_no }} is not null
+{%- endmacro %}

@@ -15,18 +15,37 @@
     group by known_at
 {%- endmacro %}
 
-{% macro in_changed_batches(relation) -%}
-    {#- Whether a row of staging is of a batch that has to be counted. -#}
+{% macro changed_batches(relation) -%}
+    {#-
+        The batches that have to be counted, in slices of some four million rows: so
+        many are counted at a time, and memory does not grow with history.
+    -#}
+    select
+        batches.known_at,
+        cast(floor(
+            (
+                sum(batches.row_count) over (order by batches.known_at)
+                - batches.row_count
+            ) / 4000000.0
+        ) as integer) as slice_no
+    from {{ ref("int_batches_counted") }} as batches
+    left join {{ ref("int_batches_kept") }} as kept
+        on
+            batches.relation_name = kept.relation_name
+            and batches.known_at = kept.known_at
+    where
+        batches.relation_name = '{{ relation }}'
+        and kept.known_at is null
+{%- endmacro %}
+
+{% macro in_changed_batches(relation, sliced=false) -%}
+    {#- Whether a row of staging is of a batch that has to be counted, in this slice. -#}
     known_at in (
-        select batches.known_at
-        from {{ ref("int_batches_counted") }} as batches
-        left join {{ ref("int_batches_kept") }} as kept
-            on
-                batches.relation_name = kept.relation_name
-                and batches.known_at = kept.known_at
-        where
-            batches.relation_name = '{{ relation }}'
-            and kept.known_at is null
+        select changed.known_at
+        from ({{ changed_batches(relation) }}) as changed
+        {%- if sliced %}
+        where {{ is_this_slice("changed.slice_no") }}
+        {%- endif %}
     )
 {%- endmacro %}
 

@@ -25,7 +25,7 @@ events as (
     where
         person_key is not null
         and event_at is not null
-        and {{ in_changed_batches("events") }}
+        and {{ in_changed_batches("events", sliced=true) }}
 
 ),
 

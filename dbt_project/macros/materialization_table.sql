@@ -1,13 +1,14 @@
-{% materialization table, adapter="duckdb" %}
-    {#-
-        A table of a build schema. What will replace a published table is written beside
-        that one, under the suffix `__build`, and shown in the build schema by a view:
-        `strata.warehouse` then publishes it by its name alone, since DuckDB can rename
-        a table but not move it to another schema. A build schema is empty when a run
-        begins, so that nothing has to be swapped.
+{#
+    A table of a build schema. What will replace a published table is written beside
+    that one, under the suffix `__build`, and shown in the build schema by a view:
+    `strata.warehouse` then publishes it by its name alone, since DuckDB can rename
+    a table but not move it to another schema. A build schema is empty when a run
+    begins, so that nothing has to be swapped.
 
-        What is published by batch is written slice by slice (`changed_batches`).
-    -#}
+    What is published by batch is written slice by slice (`changed_batches`).
+#}
+
+{% materialization table, adapter="duckdb" %}
     {%- set published = config.get("meta", {}).get("publish") -%}
     {%- set existing = load_cached_relation(this) -%}
     {%- if published in ("replace", "by_batch") -%}

@@ -76,6 +76,14 @@
     end
 {%- endmacro %}
 
+{% macro marked_columns() -%}
+    {#- Of a group by stretch: the days that have something of each counted column. -#}
+    {%- for column in columns_of_days() -%}
+    {{ marked_days(column ~ " > 0", "days_ago") }} as {{ column }}_marks
+    {{- ",\n        " if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
 {% macro marks_of_days(family) -%}
     {#-
         For `counted_days`: the days that a family counts, each once however many

@@ -117,28 +117,28 @@ summed_channels as (
 channels as (
 
     select
-        summed.ds,
-        summed.unified_user_id,
-        summed.channel_group,
-        summed.activity_90d,
-        summed.order_count,
+        summed_channels.ds,
+        summed_channels.unified_user_id,
+        summed_channels.channel_group,
+        summed_channels.activity_90d,
+        summed_channels.order_count,
         row_number() over (
-            partition by summed.ds, summed.unified_user_id
+            partition by summed_channels.ds, summed_channels.unified_user_id
             order by
-                days.active_days desc,
-                summed.net_amount desc,
-                summed.channel_group asc
+                channel_days.active_days desc,
+                summed_channels.net_amount desc,
+                summed_channels.channel_group asc
         ) as preference_rank,
         row_number() over (
-            partition by summed.ds, summed.unified_user_id
-            order by summed.order_count desc, summed.channel_group asc
+            partition by summed_channels.ds, summed_channels.unified_user_id
+            order by summed_channels.order_count desc, summed_channels.channel_group asc
         ) as order_rank
-    from summed_channels as summed
-    inner join channel_days as days
+    from summed_channels
+    inner join channel_days
         on
-            summed.ds = days.ds
-            and summed.unified_user_id = days.unified_user_id
-            and summed.channel_group = days.channel_group
+            summed_channels.ds = channel_days.ds
+            and summed_channels.unified_user_id = channel_days.unified_user_id
+            and summed_channels.channel_group = channel_days.channel_group
 
 ),
 

@@ -1,6 +1,6 @@
 -- Grain: ds, unified_user_id, channel_group, stretch_no.
 -- On which days something was done: what is asked of a day itself, and not of a window.
--- A stretch is 60 days, the first that up to ds; macros/cross_engine/marks.sql reads it.
+-- A stretch is 60 days, the first ends with ds; macros/cross_engine/marks.sql reads it.
 with
 
 run_dates as (
@@ -34,9 +34,7 @@ final as (
         unified_user_id,
         channel_group,
         {{ stretch_no("days_ago") }} as stretch_no,
-        {%- for column in columns_of_days() %}
-        {{ marked_days(column ~ " > 0", "days_ago") }} as {{ column }}_marks,
-        {%- endfor %}
+        {{ marked_columns() }},
         {{ marked_days(
             "chat_count + article_read_count + group_join_count > 0", "days_ago"
         ) }} as private_domain_marks

@@ -702,11 +702,14 @@ def test_a_restated_day_is_the_day_in_which_all_had_come_in_time(
 
 
 def test_days_built_together_are_the_days_built_alone(
-    build: Callable[..., Tables],
+    build: Callable[..., Tables], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """However few events are counted at a time."""
     days = [DS - timedelta(days=30), DS, NEXT_DS]
 
-    together = build(*days, future=True)
+    with monkeypatch.context() as patch:
+        patch.setenv("STRATA_SLICE_ROWS", "50")
+        together = build(*days, future=True)
     alone = [build(day, future=True) for day in days]
 
     snapshots = [row for tables in alone for row in tables["features.feat_users"]]

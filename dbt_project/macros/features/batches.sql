@@ -17,8 +17,8 @@
 
 {% macro changed_batches(relation) -%}
     {#-
-        The batches that have to be counted, in slices of some four million rows: so
-        many are counted at a time, and memory does not grow with history.
+        The batches that have to be counted, in slices of so many rows at a time: memory
+        does not grow with history.
     -#}
     select
         batches.known_at,
@@ -26,7 +26,7 @@
             (
                 sum(batches.row_count) over (order by batches.known_at)
                 - batches.row_count
-            ) / 4000000.0
+            ) / {{ env_var("STRATA_SLICE_ROWS", "4000000") }}.0
         ) as integer) as slice_no
     from {{ ref("int_batches_counted") }} as batches
     left join {{ ref("int_batches_kept") }} as kept

@@ -14,24 +14,6 @@
     percentile(cast({{ expr }} as double), 0.5)
 {%- endmacro %}
 
-{% macro joined_text(expr, order_by, separator=",") -%}
-    {#-
-        The non-null texts of a group in one, ordered by `order_by` (SQL): string_agg
-        with a fixed order, so that it does not depend on threads. On spark the order
-        is that of the texts themselves: give `order_by` as `expr`. Confirmed on duckdb,
-        spark.
-    -#}
-    {{ return(adapter.dispatch("joined_text", "strata")(expr, order_by, separator)) }}
-{%- endmacro %}
-
-{% macro default__joined_text(expr, order_by, separator) -%}
-    string_agg({{ expr }}, '{{ separator }}' order by {{ order_by }})
-{%- endmacro %}
-
-{% macro spark__joined_text(expr, order_by, separator) -%}
-    listagg({{ expr }}, '{{ separator }}') within group (order by {{ order_by }})
-{%- endmacro %}
-
 {% macro count_where(condition) -%}
     {#- Rows of the group for which `condition` holds. Confirmed on duckdb, spark. -#}
     count(case when {{ condition }} then 1 end)
@@ -134,22 +116,9 @@
     )) as bigint)
 {%- endmacro %}
 
-{% macro sorted_numbers(expr) -%}
-    {#- The non-null numbers of a group as a sorted array. Confirmed on duckdb, spark. -#}
-    {{ return(adapter.dispatch("sorted_numbers", "strata")(expr)) }}
-{%- endmacro %}
-
-{% macro default__sorted_numbers(expr) -%}
-    list_sort(list({{ expr }}) filter ({{ expr }} is not null))
-{%- endmacro %}
-
-{% macro spark__sorted_numbers(expr) -%}
-    sort_array(collect_list({{ expr }}))
-{%- endmacro %}
-
 {% macro median_gap(numbers) -%}
     {#-
-        The median distance from one number of an array of `sorted_numbers` to the next,
+        The median distance from one number of an array of `sorted_marks` to the next,
         as double; null of fewer than two. `numbers` is a column: an expression would be
         computed anew for each of them. Confirmed on duckdb, spark.
     -#}

@@ -22,22 +22,6 @@
     ), map('ignoreNullFields', 'false'))
 {%- endmacro %}
 
-{% macro json_text_at(expr, name) -%}
-    {#-
-        The text under the key `name` of a JSON object; null where it is absent.
-        Confirmed on duckdb, spark.
-    -#}
-    {{ return(adapter.dispatch("json_text_at", "strata")(expr, name)) }}
-{%- endmacro %}
-
-{% macro default__json_text_at(expr, name) -%}
-    json_extract_string({{ expr }}, '$.{{ name }}')
-{%- endmacro %}
-
-{% macro spark__json_text_at(expr, name) -%}
-    get_json_object({{ expr }}, '$.{{ name }}')
-{%- endmacro %}
-
 {% macro content_hash(expr) -%}
     {#-
         SHA-256 of a text, in hex: the same on every engine. Confirmed on duckdb,

@@ -9,11 +9,6 @@
     {{ return(feature_settings().journeys.funnel_steps[:-1]) }}
 {%- endmacro %}
 
-{% macro is_funnel_event(event_type) -%}
-    {#- Whether an event is a step of the funnel. -#}
-    {{ event_type }} in ('{{ funnel_event_steps() | join("', '") }}')
-{%- endmacro %}
-
 {% macro step_moments() -%}
     {#- First and last moment of each such step, of a group of events. -#}
     {%- for step in funnel_event_steps() -%}

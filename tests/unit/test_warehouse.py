@@ -129,7 +129,7 @@ def test_every_version_of_a_day_is_told_with_what_it_took_the_place_of(
     ]
 
 
-def test_a_failure_in_the_middle_publishes_nothing(
+def test_a_failure_in_the_middle_publishes_nothing_and_the_next_start_clears_it(
     warehouse: DuckDBWarehouse, tmp_path: Path
 ) -> None:
     build(warehouse, DAY, 5, orders=50)
@@ -143,6 +143,10 @@ def test_a_failure_in_the_middle_publishes_nothing(
         ("fct_orders__build",)
     ]
     assert not warehouse.is_published("features", a_run(tmp_path))
+
+    build(warehouse, DAY, 5, orders=40)
+    warehouse.promote("features", a_run(tmp_path), [SNAPSHOT, FACTS])
+    assert rows(warehouse, "select count(*) from marts.fct_orders") == [(40,)]
 
 
 def test_an_emptied_day_leaves_no_row_behind(

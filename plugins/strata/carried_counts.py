@@ -29,7 +29,8 @@ def prepare(
     """
     own = transform.own_tables(tenant, stage)
     stand = bool(own) and _stand(con, run, own)
-    con.execute(f"create schema if not exists {transform.STANDING}")
+    con.execute(f"drop schema if exists {transform.STANDING} cascade")
+    con.execute(f"create schema {transform.STANDING}")
     for spec, columns in own.items():
         shown = f"from {spec.published}" if stand else _nothing(columns)
         con.execute(

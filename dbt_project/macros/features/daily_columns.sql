@@ -133,12 +133,18 @@
 {%- endmacro %}
 
 {% macro columns_of_days() -%}
-    {#- The additive columns of which a measure counts the days. -#}
-    {{ return(
+    {#-
+        The additive columns of which a measure counts the days, and those whose days
+        the models ask for whatever is measured.
+    -#}
+    {%- set measured = (
         feature_settings().measures
         | selectattr("aggregate", "equalto", "days")
         | map(attribute="column")
-        | unique
         | list
-    ) }}
+    ) -%}
+    {%- set asked = [
+        "activity_count", "order_count", "chat_count", "article_read_count"
+    ] -%}
+    {{ return((measured + asked) | unique | list) }}
 {%- endmacro %}

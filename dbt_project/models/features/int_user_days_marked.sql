@@ -14,11 +14,8 @@ parts as (
 
     select
         run_dates.ds,
-        parts.unified_user_id,
-        parts.channel_group,
-        {{ date_diff_days("parts.activity_on", "run_dates.ds") }} as days_ago,
-        parts.group_join_count,
-        parts.{{ columns_of_days() | join(",\n        parts.") }}
+        parts.*,
+        {{ date_diff_days("parts.activity_on", "run_dates.ds") }} as days_ago
     from {{ ref("int_user_days_gathered") }} as parts
     inner join run_dates
         on

@@ -214,7 +214,7 @@ def serve(tenant: Tenant, run_id: str) -> None:
             described |= _comments(con)
             runs.close_run(con, run, "succeeded")
             if run.is_newest:
-                metrics = views(read_layer(tenant.root / "dbt_project"))
+                metrics = views(read_layer(tenant.root / "dbt_project"), described)
                 publish_copy(con, run, public_tables(con, described), metrics)
 
 

@@ -88,8 +88,8 @@ def descriptions(tenant: Tenant) -> dict[str, tuple[str, dict[str, str]]]:
     for node in _manifest(tenant).nodes.values():
         if node.resource_type == "model":
             name = f"{node.schema.removeprefix(BUILD_PREFIX)}.{node.alias}"
-            columns = {c: v.description for c, v in node.columns.items()}
-            found[name] = (node.description, columns)
+            columns = {c: v.description.strip() for c, v in node.columns.items()}
+            found[name] = (node.description.strip(), columns)
     return found
 
 

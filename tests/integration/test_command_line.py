@@ -137,17 +137,20 @@ def test_only_what_moved_is_written_to_the_crm_the_next_day(terminal: Terminal) 
     assert (dry["created"], dry["updated"], dry["cleared"]) == (0, 0, 0)
 
 
-def test_a_client_reads_the_published_copy_with_words_on_every_column(
+def test_a_client_reads_the_published_copy_with_words_on_everything(
     terminal: Terminal,
 ) -> None:
     place = json.loads(terminal("report", "--json"))["paths"]["serving"]
     con = duckdb.connect(place, read_only=True)
 
     bare = con.execute(
-        "select schema_name || '.' || table_name || '.' || column_name"
-        " from duckdb_columns() where not internal and comment is null"
-        " and column_name not like '\\_%' escape '\\'"
-        " and table_name in (select table_name from duckdb_tables())"
+        "with named as (select schema_name || '.' || table_name as place,"
+        " column_name as name, comment from duckdb_columns() where not internal"
+        " union all select schema_name, table_name, comment from duckdb_tables()"
+        " union all select schema_name, view_name, comment from duckdb_views()"
+        " where not internal) select place || '.' || name from named"
+        " where regexp_replace(lower(coalesce(comment, '')), '^(the|its) |\\W', '', 'g')"
+        " in ('', lower(name), replace(lower(name), '_', ''))"
     ).fetchall()
     assert bare == []
     assert con.execute("select count(*) from marts.dim_users").fetchall() > [(100,)]

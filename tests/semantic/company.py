@@ -4,6 +4,7 @@ Tables come from the contracts of the marts, so that a column that a contract lo
 breaks the metrics that stand on it here.
 """
 
+import functools
 import random
 from datetime import date, timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ import duckdb
 import pyarrow as pa
 import yaml
 from strata.semantic import SemanticLayer, read_layer, views
-from strata.semantic.views import statements
+from strata.semantic.views import write
 
 ROOT = Path(__file__).parents[2]
 PROJECT = ROOT / "dbt_project"
@@ -23,6 +24,11 @@ REGIONS = ["north", "south", None]
 TOUCHPOINTS = ["web_store", "tmall", "pos_store"]
 CAMPAIGNS = ["spring", "summer", None]
 TIERS = ["select", "mid", "low"]
+_USER_DAY = {"unified_user_id": "varchar", "ds": "date"}
+SEGMENTS = {
+    "user_tiers": {**_USER_DAY, "tier": "varchar", "lifecycle": "varchar"},
+    "scores": {**_USER_DAY, "score_name": "varchar", "value": "double"},
+}
 USERS = [f"u_{n:02}" for n in range(40)]
 
 Row = dict[str, Any]
@@ -41,38 +47,54 @@ def published() -> duckdb.DuckDBPyConnection:
     for table, columns in _contracts().items():
         listed = ", ".join(f'"{name}" {kind}' for name, kind in columns)
         con.execute(f"create table {table} ({listed})")
-    con.execute(
-        "create table segments.user_tiers (unified_user_id varchar, ds date,"
-        " tier varchar, lifecycle varchar)"
-    )
-    con.execute(
-        "create table segments.scores (unified_user_id varchar, ds date,"
-        " score_name varchar, value double)"
-    )
+    for table, columns in SEGMENTS.items():
+        listed = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+        con.execute(f"create table segments.{table} ({listed})")
     for table, rows in _facts(chance).items():
         _insert(con, table, rows)
     con.begin()
-    for view in views(layer()):
-        for statement in statements(view):
-            con.execute(statement)
+    write(con, views(layer(), described()))
     con.commit()
     return con
 
 
+def described() -> dict[str, tuple[str, dict[str, str]]]:
+    """The words on tables and their columns, those on the tiers and scores invented."""
+    found = {
+        name: (
+            model["description"],
+            {c["name"]: c["description"].strip() for c in model.get("columns", [])},
+        )
+        for name, model in _models().items()
+    }
+    for table, columns in SEGMENTS.items():
+        words = {name: f"{name} of {table}." for name in columns}
+        found[f"segments.{table}"] = ("", words)
+    return found
+
+
 def _contracts() -> dict[str, list[tuple[str, str]]]:
+    return {
+        name: [(c["name"], c["data_type"]) for c in model["columns"]]
+        for name, model in _models().items()
+        if "columns" in model and all("data_type" in c for c in model["columns"])
+    }
+
+
+@functools.cache
+def _models() -> dict[str, dict[str, Any]]:
+    """Models that the YAML describes, by ``schema.table``."""
     files = {
         "marts": "marts/_marts__models.yml",
         "features": "features/_features__generated.yml",
+        "metrics": "metrics/_metrics__models.yml",
     }
     return {
-        f"{schema}.{model['name']}": [
-            (c["name"], c["data_type"]) for c in model["columns"]
-        ]
+        f"{schema}.{model['name']}": model
         for schema, file in files.items()
         for model in yaml.safe_load((PROJECT / "models" / file).read_text("utf-8"))[
             "models"
         ]
-        if "columns" in model and all("data_type" in c for c in model["columns"])
     }
 
 

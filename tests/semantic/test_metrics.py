@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 import sqlglot
+from sqlglot.lineage import lineage
 from strata.cli import app
 from strata.semantic import (
     Filter,
@@ -120,19 +121,77 @@ def test_every_view_says_how_its_figure_is_made_of_its_columns(
             "select view_name, comment from duckdb_views() where schema_name = 'metrics'"
         ).fetchall()
     )
-    worded = con.execute(
-        "select table_name, column_name from duckdb_columns()"
-        " where schema_name = 'metrics' and comment is not null"
-    ).fetchall()
-
     for metric in LAYER.metrics:
         assert metric.description in told[metric.name]
         assert formula(LAYER, metric) in told[metric.name]
-        for leaf in LAYER.leaves(metric):
-            assert (metric.name, leaf) in worded
     assert con.execute("select count(*) from metrics.catalog").fetchall() == [
         (len(LAYER.metrics),)
     ]
+
+
+def test_every_column_says_what_it_is_and_in_what_it_is_counted(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    told = words_on_views(con)
+    of_users = "Null where no such user is known."
+
+    assert [column for column, words in told.items() if not words] == []
+    for metric in LAYER.metrics:
+        for leaf in LAYER.leaves(metric):
+            unit = LAYER.measure(leaf)[1].config.meta.unit.replace("currency", "money")
+            assert f"Unit: {unit}" in told[metric.name, leaf]
+    assert told["revenue", "revenue"] == (
+        "Net amount of completed orders less what was taken back."
+        " Unit: money, its currency in the column currency."
+    )
+    assert told["line_revenue", "line_revenue"].endswith(" order_document_currency.")
+    assert told["revenue", "touchpoint"] == "Where it was bought."
+    assert told["revenue", "user_city"] == (
+        f"City of the user. City as the best record has it; null where not known. {of_users}"
+    )
+    assert told["arpu", "touchpoint"] == (
+        "Of revenue: Where it was bought. Of active_users: Where it happened."
+    )
+    assert told["arpu", "active_users"] == (
+        "What it counts, a row each: Known users with an event in the period. Take"
+        " count(distinct active_users), never a sum. Unit: users."
+        " Null in the rows of revenue."
+    )
+
+
+def test_a_column_has_the_words_on_the_column_that_it_reads(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    """What it reads is what the parser finds, through every CTE and join."""
+    tables, told = company.described(), words_on_views(con)
+
+    schema: dict[str, dict[str, dict[str, str]]] = {}
+    for name, (_, columns) in tables.items():
+        if columns:
+            place, _, table = name.partition(".")
+            schema.setdefault(place, {})[table] = dict.fromkeys(columns, "text")
+
+    for view, sql in LAYER.views.items():
+        own = tables[f"metrics.{view}"][1]
+        for column in (c for v, c in told if v == view and c not in own):
+            read = [
+                (
+                    f"{node.expression.db}.{node.expression.name}",
+                    node.name.split(".")[1],
+                )
+                for node in lineage(column, sql, schema, dialect="duckdb").walk()
+                if isinstance(node.expression, sqlglot.exp.Table)
+            ]
+            inherited = [tables[name][1][base] for name, base in read]
+            assert inherited == [told[view, column]], f"{view}.{column}"
+
+
+def words_on_views(con: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], str | None]:
+    rows = con.execute(
+        "select table_name, column_name, comment from duckdb_columns()"
+        " where schema_name = 'metrics'"
+    ).fetchall()
+    return {(view, column): words for view, column, words in rows}
 
 
 def test_a_sum_of_whole_numbers_is_a_bigint_and_one_of_money_a_decimal(

@@ -17,7 +17,7 @@ from strata.config.playbooks import PlaybooksConfig
 from strata.config.sources import SourcesConfig
 from strata.config.tiers import LIFECYCLES, TIERS
 from strata.semantic import read_layer, views
-from strata.semantic.views import statements
+from strata.semantic.views import definition
 from strata.serving.tables import HISTORIES, PUBLIC, SNAPSHOTS
 
 ROOT = Path(__file__).parents[2]
@@ -117,7 +117,7 @@ def warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
         for name in (*HISTORIES, *SNAPSHOTS):
             con.execute(f"create view {name}_current as select * from {name}")
         for view in views(read_layer(ROOT / "dbt_project")):
-            con.execute(next(iter(statements(view))))
+            con.execute(definition(view))
         yield con
 
 

@@ -20,7 +20,7 @@ from strata.semantic import (
     views,
 )
 from strata.semantic.groups import find, shared
-from strata.semantic.views import statements
+from strata.semantic.views import definition
 from strata.tenant import Tenant, project_root
 
 metrics_app = typer.Typer(help="Metrics, by any dimension.", no_args_is_help=True)
@@ -58,8 +58,7 @@ def metrics_views() -> None:
     """
     with told_plainly():
         for view in views(read_layer(project_root() / "dbt_project")):
-            for statement in statements(view, commented=False):
-                typer.echo(f"{statement};\n")
+            typer.echo(f"{definition(view)};\n")
 
 
 @metrics_app.command("query")

@@ -10,7 +10,7 @@ from strata.parity.building import Listener
 from strata.parity.comparing import Comparison, compare
 from strata.semantic import read_layer, views
 from strata.semantic.layer import VIEWS
-from strata.semantic.views import CATALOG, View, statements
+from strata.semantic.views import CATALOG, View, definition
 
 
 class UnknownMetricError(LookupError):
@@ -44,7 +44,7 @@ def write(
     for number, view in enumerate(made, 1):
         name = f"{VIEWS}.{view.name}"
         try:
-            spark.sql(next(statements(view, commented=False)))
+            spark.sql(definition(view))
             spark.table(name).write.parquet(str(folder / view.name))
         except PySparkException as error:
             missing[name] = str(error.getCondition() or type(error).__name__)
@@ -69,7 +69,7 @@ def compared(
         for view in made:
             if not (folder / view.name).is_dir():
                 continue
-            con.execute(next(statements(view, commented=False)))
+            con.execute(definition(view))
             ours = folder / f"{view.name}.parquet"
             con.execute(f"copy (from {VIEWS}.{view.name}) to '{ours}' (format parquet)")
             name = f"{VIEWS}.{view.name}"

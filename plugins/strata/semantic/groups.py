@@ -43,18 +43,25 @@ class Group:
 
 @dataclass(frozen=True)
 class Source:
-    """Where a model finds a group: in itself, or by an entity in another model."""
+    """Where a model finds a group: in itself, or by an entity in another model.
+
+    ``sql`` is read from ``table``; the description of a shared key is its column's.
+    """
 
     sql: str
     is_time: bool
     description: str
+    table: str
     through: str | None = None
 
 
 def sources(layer: SemanticLayer, model: SemanticModel) -> dict[str, Source]:
     """Every group of a model by its name, but for ``metric_time``."""
+    table = layer.relation(model)
     found = {
-        f"{model.primary}__{d.name}": Source(d.sql, d.type == "time", d.description)
+        f"{model.primary}__{d.name}": Source(
+            d.sql, d.type == "time", d.description, table
+        )
         for d in model.dimensions
     }
     for entity in model.entities:
@@ -62,12 +69,15 @@ def sources(layer: SemanticLayer, model: SemanticModel) -> dict[str, Source]:
             continue
         owner = layer.owner_of(entity.name)
         if owner is None:
-            words = f"The {entity.name}."
-            found[entity.name] = Source(entity.sql, False, words)
+            found[entity.name] = Source(entity.sql, False, "", table)
             continue
         for d in owner.dimensions:
             found[f"{entity.name}__{d.name}"] = Source(
-                d.sql, d.type == "time", d.description, through=entity.name
+                d.sql,
+                d.type == "time",
+                d.description,
+                layer.relation(owner),
+                entity.name,
             )
     return found
 

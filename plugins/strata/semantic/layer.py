@@ -67,15 +67,19 @@ class NonAdditive(_Model):
 
 
 class MeasureMeta(_Model):
-    """What dbt does not ask: the type of a sum of whole numbers, on every engine."""
+    """What dbt does not ask: what is counted, ``currency`` being money.
 
+    ``data_type`` is the type of a sum of whole numbers, on every engine.
+    """
+
+    unit: str
     data_type: Literal["bigint"] | None = None
 
 
 class MeasureConfig(_Model):
     """Where dbt keeps what is ours."""
 
-    meta: MeasureMeta = MeasureMeta()
+    meta: MeasureMeta
 
 
 class Measure(_Model):
@@ -86,7 +90,7 @@ class Measure(_Model):
     expr: str | None = None
     agg_time_dimension: str | None = None
     non_additive_dimension: NonAdditive | None = None
-    config: MeasureConfig = MeasureConfig()
+    config: MeasureConfig
 
     @property
     def sql(self) -> str:

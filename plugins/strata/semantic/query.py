@@ -159,8 +159,9 @@ def rows_of(
     known = sources(layer, model)
     counted_on = model.dimension(time).sql
     own, joins, selected = [f"{counted_on} as _counted_on"], [], []
+    on_time = Source(counted_on, True, "", layer.relation(model))
     for group in wanted:
-        source = known.get(group.name) or Source(counted_on, True, "")
+        source = known.get(group.name, on_time)
         if source.through is None:
             own.append(f"{group.truncated(source.sql)} as {group.column}")
         selected.append(group.column)

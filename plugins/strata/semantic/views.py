@@ -4,22 +4,29 @@ There is one view a metric, ``metrics.<metric>``, with the day (``metric_time``)
 dimension that the metric can be grouped by, and its measures. What adds up stands as
 sums by day and dimensions. What is counted distinct cannot be added up: the view holds
 whom it counts, one row each. The comment on a view says how its figure is made of its
-columns, so that a ratio becomes that of its sums. ``metrics.catalog`` lists them all.
+columns, so that a ratio becomes that of its sums, and the comments on these say what
+each is. ``metrics.catalog`` lists them all.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+
+import duckdb
 
 from strata.semantic.groups import TIME, Group, Source, shared
 from strata.semantic.layer import VIEWS, Measure, Metric, SemanticLayer
 from strata.semantic.query import aggregate, figure, rows_of, substituted
+from strata.semantic.words import Described, Words, known_words, of_columns
 
 CATALOG = "catalog"
 
 
 @dataclass(frozen=True)
 class View:
-    """A view of the schema ``metrics``; ``columns`` are those that need words there."""
+    """A view of the schema ``metrics``; ``columns`` are the words on them.
+
+    Of a view that models stand on there may be words on columns that it has not.
+    """
 
     name: str
     sql: str
@@ -27,14 +34,19 @@ class View:
     columns: Mapping[str, str]
 
 
-def views(layer: SemanticLayer) -> list[View]:
-    """The views that models stand on, then one a metric, then their catalogue."""
+def views(layer: SemanticLayer, described: Described | None = None) -> list[View]:
+    """The views that models stand on, then one a metric, then their catalogue.
+
+    Columns inherit the words of those that they read, of the tables ``described``.
+    """
+    words = known_words(layer, described or {})
     bases = [
-        View(name, sql, _leading_words(sql), {}) for name, sql in layer.views.items()
+        View(name, sql, _leading_words(sql), words[f"{VIEWS}.{name}"])
+        for name, sql in layer.views.items()
     ]
     return [
         *bases,
-        *(_view(layer, metric) for metric in layer.metrics),
+        *(_view(layer, metric, words) for metric in layer.metrics),
         _catalog(layer),
     ]
 
@@ -60,22 +72,18 @@ def _aggregated(measure: Measure) -> str:
     return f"sum({measure.name})"
 
 
-def _view(layer: SemanticLayer, metric: Metric) -> View:
+def _view(layer: SemanticLayer, metric: Metric, words: Words) -> View:
     groups = shared(layer, [metric])
     leaves = layer.leaves(metric)
     models = {layer.measure(leaf)[0].primary for leaf in leaves}
     own = models.pop() if len(models) == 1 else ""
     named = {group: column_of(group, own) for group in groups}
     branches = [_branch(layer, leaf, leaves, groups, named) for leaf in leaves]
-    # Words on dimensions too would be most of what a run pays for these views: they
-    # stand in dbt's docs.
-    columns = {TIME: "The day that it is counted on."}
-    columns |= {leaf: _told(layer, leaf) for leaf in leaves}
     return View(
         metric.name,
         "\nunion all\n".join(branches),
         f"{metric.description} {_use(layer, metric)}",
-        columns,
+        of_columns(layer, leaves, TIME, named, words),
     )
 
 
@@ -103,15 +111,6 @@ def _branch(
         f"select\n    {listed}\nfrom (\n{rows.sql}\n) as counted\n"
         f"group by {', '.join(by)}"
     )
-
-
-def _told(layer: SemanticLayer, leaf: str) -> str:
-    _, measure = layer.measure(leaf)
-    named = [m for m in layer.metrics if m.type == "simple" and leaf in layer.leaves(m)]
-    words = named[0].description if named else leaf
-    if measure.agg == "count_distinct":
-        return f"Whom it counts: {words} Take count(distinct {leaf}), never a sum."
-    return words
 
 
 def _use(layer: SemanticLayer, metric: Metric) -> str:
@@ -153,17 +152,35 @@ def _catalog_rows(layer: SemanticLayer) -> Iterator[str]:
         yield f"select {', '.join(cells)}"
 
 
-def statements(view: View, *, commented: bool = True) -> Iterator[str]:
-    """What makes the view in a schema ``metrics`` that is there.
+def definition(view: View) -> str:
+    """What makes the view in a schema ``metrics`` that is there, on DuckDB and Spark."""
+    return f"create or replace view {VIEWS}.{view.name} as\n{view.sql}"
 
-    The first statement is one for DuckDB and Spark alike; the comments are DuckDB's.
+
+def write(con: duckdb.DuckDBPyConnection, made: Sequence[View]) -> None:
+    """Make the views in the schema ``metrics`` of the database in use, with their words.
+
+    Let it be one transaction: each of two thousand comments would else be one.
     """
-    yield f"create or replace view {VIEWS}.{view.name} as\n{view.sql}"
-    if not commented:
-        return
+    for view in made:
+        con.execute(definition(view))
+    columns = dict(
+        con.execute(
+            "select table_name, list(column_name order by column_index)"
+            " from duckdb_columns() where schema_name = ?"
+            " and database_name = current_database() group by table_name",
+            [VIEWS],
+        ).fetchall()
+    )
+    for view in made:
+        con.execute(";\n".join(_comments(view, columns[view.name])))
+
+
+def _comments(view: View, columns: Sequence[str]) -> Iterator[str]:
     yield f"comment on view {VIEWS}.{view.name} is {_text(view.description)}"
-    for column, words in view.columns.items():
-        yield f"comment on column {VIEWS}.{view.name}.{column} is {_text(words)}"
+    for column in columns:
+        if words := view.columns.get(column):
+            yield f"comment on column {VIEWS}.{view.name}.{column} is {_text(words)}"
 
 
 def _leading_words(sql: str) -> str:

@@ -17,7 +17,7 @@ import duckdb
 
 from strata.run import Run
 from strata.semantic.layer import VIEWS
-from strata.semantic.views import View, statements
+from strata.semantic.views import View, write
 from strata.serving.tables import PII_ZONE, PiiError, PublicTable
 
 DATABASE = "strata.duckdb"
@@ -183,8 +183,7 @@ def _add_views(database: Path, metrics: Sequence[View]) -> None:
     with duckdb.connect(str(database), config={"threads": 1}) as copy:
         copy.begin()
         copy.execute(f"create schema {VIEWS}")
-        for view in metrics:
-            copy.execute(";\n".join(statements(view)))
+        write(copy, metrics)
         copy.commit()
 
 

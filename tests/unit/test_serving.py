@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 import pytest
 from strata.run import Run
+from strata.semantic.views import View, write
 from strata.serving import (
     PiiError,
     PublicTable,
@@ -21,6 +22,7 @@ from strata.serving import (
     ServingPaths,
     public_tables,
     publish_copy,
+    publishing,
 )
 from strata.warehouse import DuckDBWarehouse
 
@@ -31,6 +33,12 @@ USERS = PublicTable(
     {"unified_user_id": "The user.", "not_there": "Gone."},
 )
 TIERS = PublicTable("segments", "user_tiers_current")
+CONTENT = View(
+    "content",
+    "select content from marts.dim_users",
+    "What the users hold.",
+    {"content": "It.", "not_there": "Gone."},
+)
 
 
 @pytest.fixture
@@ -64,7 +72,7 @@ def run_of(home: Path, *, is_newest: bool = True) -> Run:
 
 
 def publish(con: duckdb.DuckDBPyConnection, home: Path) -> ServingPaths:
-    return publish_copy(con, run_of(home), [USERS, TIERS])
+    return publish_copy(con, run_of(home), [USERS, TIERS], [CONTENT])
 
 
 def contents(home: Path) -> set[int]:
@@ -74,9 +82,14 @@ def contents(home: Path) -> set[int]:
         found = reader.execute(
             "select content from marts.dim_users union all"
             " select content from segments.user_tiers_current union all"
+            " select content from metrics.content union all"
             f" select content from read_parquet('{serving}/parquet/*/*.parquet')"
         ).fetchall()
-    assert len(found) == 8
+        words = reader.execute(
+            "select comment from duckdb_columns() where schema_name = 'metrics'"
+        ).fetchall()
+    assert len(found) == 11
+    assert words == [("It.",)]
     return {content for (content,) in found}
 
 
@@ -306,6 +319,13 @@ def publish_until(home: Path, last_step: int) -> None:
     for name in ("rename", "symlink", "replace", "rmdir"):
         setattr(os, name, stepping(getattr(os, name)))
 
+    def writing(*args: Any) -> None:
+        step()
+        write(*args)
+        step()
+
+    publishing.write = writing  # of views, which are committed after it
+
     class SteppingConnection:
         def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
             self._con = con
@@ -361,5 +381,5 @@ def test_a_publish_killed_anywhere_leaves_one_whole_copy(tmp_path: Path) -> None
         kept = sorted((place / "serving" / "versions").iterdir())
         assert kept[-1] == version
         assert len(kept) == 2
-    copying, moving, removing = 3, 3, 4
+    copying, moving, removing = 5, 3, 4
     assert seen == [{1}] * (copying + moving) + [{2}] * removing

@@ -17,6 +17,7 @@ from strata.sample import (
     last_day,
     world,
 )
+from strata.sample.devices import app_devices
 
 from tests.unit.sample_place import SMALL, Place
 
@@ -67,6 +68,22 @@ def test_an_early_day_does_not_depend_on_how_far_the_world_goes(
     place.advance(SMALL, SMALL.day(12))
     early = {name: text for name, text in place.content().items() if "crm." not in name}
     assert early.items() <= whole.items()
+
+
+def test_the_register_of_devices_moves_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: dict[str, str]
+) -> None:
+    others = tuple(s for s in world._SOURCES if s.rows is not app_devices)
+    monkeypatch.setattr(world, "_SOURCES", others)
+    place = Place(tmp_path)
+    place.advance(SMALL, last_day(SMALL))
+    without = place.content()
+
+    # These two tell of all that came.
+    told = {name for name in whole if name.startswith(("days/", "truth/faults/"))}
+    register = {name for name in whole if name.startswith("landing/app/devices/")}
+    assert register == whole.keys() - without.keys() - told
+    assert {name for name in without if without[name] != whole.get(name)} <= told
 
 
 @pytest.mark.parametrize("nth_write", [1, 4, 17, 160])

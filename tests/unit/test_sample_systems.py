@@ -12,6 +12,7 @@ import yaml
 from strata.config.loader import read_yaml
 from strata.sample import SampleConfig, describe, last_day
 from strata.sample.entities import LANDING
+from strata.sample.vocabulary import ANDROIDS, IPHONES
 
 from tests.unit.sample_place import RICH, Place, Table, read_file
 
@@ -63,6 +64,7 @@ MOMENTS = {
     "store/refunds": "refunded_at",
     "pos/receipts": "sold_at",
     "app/accounts": "updated_at",
+    "app/devices": "updated_at",
     "app/events": "event_at",
     "miniprogram/users": "updated_at",
     "miniprogram/events": "event_at",
@@ -109,6 +111,7 @@ def _records(place: Place) -> dict[tuple[str, str, str], Table]:
         ("app", "accounts", "app_user_id", place.rows("app/accounts")),
         ("app", "accounts", "app_user_id", place.rows("app/events")),
         ("app", "devices", "device_id", place.rows("app/events")),
+        ("app", "devices", "device_id", place.rows("app/devices")),
         ("miniprogram", "users", "openid", place.rows("miniprogram/users")),
         ("miniprogram", "users", "openid", place.rows("miniprogram/events")),
     ):
@@ -116,6 +119,24 @@ def _records(place: Place) -> dict[tuple[str, str, str], Table]:
             if row[column] is not None:
                 found.setdefault((system, entity, row[column]), []).append(row)
     return found
+
+
+def test_the_register_has_each_phone_with_somebody_who_uses_it(rich: Place) -> None:
+    truth, rows = _persons_by_record(rich), rich.rows("app/devices")
+    for row in rows:
+        if row["app_user_id"] is not None:
+            users = truth["app", "devices", row["device_id"]]
+            assert truth["app", "accounts", row["app_user_id"]] <= users
+    versions = Counter(row["device_id"] for row in rows)
+    assert {1, 2} <= set(versions.values())
+    written = {row["device_model"] for row in rows}
+    plain = {model.strip().lower() for model in written if model}
+    known = {model.lower() for model in (*IPHONES, *ANDROIDS)}
+    # Well, in another case, with blanks, or not at all; some come without an account.
+    assert plain <= known and len(plain) > 20
+    assert written - {*IPHONES, *ANDROIDS, "", None}
+    assert {"", None} & written
+    assert None in {row["app_user_id"] for row in rows}
 
 
 def _digits(phone: str) -> str:

@@ -13,6 +13,7 @@
     "tickets": ["ticket_id"],
     "feedback": ["feedback_id"],
     "loyalty": ["entry_id"],
+    "devices": ["system", "device_key", "valid_from_at"],
     "ad_costs": ["system", "touchpoint", "campaign", "spent_on", "currency"],
     "ticket_texts": ["ticket_id"],
     "feedback_texts": ["feedback_id"],

@@ -9,6 +9,7 @@
 -- depends_on: {{ ref("feedback") }}
 -- depends_on: {{ ref("loyalty") }}
 -- depends_on: {{ ref("ad_costs") }}
+-- depends_on: {{ ref("devices") }}
 -- depends_on: {{ ref("stg_app__pushes") }}
 -- depends_on: {{ ref("stg_crm__merges") }}
 {%- set pairs = [] %}

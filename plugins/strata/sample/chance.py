@@ -50,6 +50,7 @@ class Stream(IntEnum):
     MOODS = 28
     REVIEWS = 29
     GROUPS = 30
+    DEVICES = 31
 
 
 def generator(seed: int, stream: Stream, day: int) -> np.random.Generator:

@@ -134,6 +134,13 @@ APP_EVENTS = Entity(
     "jsonl.gz",
     (("event_at", "n/a"), ("value", "n/a")),
 )
+APP_DEVICES = Entity(
+    "app",
+    "devices",
+    ("device_id", "app_user_id", "device_model", "os", "updated_at"),
+    "jsonl.gz",
+    (("updated_at", "n/a"),),
+)
 MINI_USERS = Entity(
     "miniprogram",
     "users",
@@ -333,7 +340,8 @@ LOYALTY_MESSAGES = Entity(
 )
 LANDING = (
     *(STORE_ORDERS, STORE_LINES, STORE_REFUNDS, POS_RECEIPTS, POS_LINES),
-    *(APP_ACCOUNTS, APP_EVENTS, APP_PUSHES, MINI_USERS, MINI_EVENTS, WEB_EVENTS),
+    *(APP_ACCOUNTS, APP_EVENTS, APP_PUSHES, APP_DEVICES),
+    *(MINI_USERS, MINI_EVENTS, WEB_EVENTS),
     *(WECOM_CONTACTS, WECOM_MESSAGES, WECOM_MEMBERSHIPS, WECOM_READS),
     *(SOCIAL_ACCOUNTS, SOCIAL_ACTIONS, ADS_CLICKS, ADS_COSTS, SUPPORT_TICKETS),
     *(FEEDBACK_SURVEYS, FEEDBACK_REVIEWS, FEEDBACK_ATTENDANCES),

@@ -44,6 +44,7 @@ class Keys:
     buyer_ids: Texts
     device_ids: Texts
     device_is_ios: Bools  # two columns, as device_ids
+    device_marks: Ints  # two columns: digits that belong to the device
     first_phone: Texts
     second_phone: Texts
     cookie_seed: int
@@ -92,6 +93,7 @@ def keys(config: SampleConfig, persons: Population) -> Keys:
         buyer_ids=_texts("b{:08d}", _scatter(buyers, shift[5])),
         device_ids=_texts("d-{:016x}", _opaque(own_device, shift[6])),
         device_is_ios=_scatter(own_device, shift[7]) % 100 < 42,
+        device_marks=(_opaque(own_device, shift[13]) >> np.uint64(1)).astype(np.int64),
         first_phone=_phones(_first_slots(persons), shift[8]),
         second_phone=_phones(2 * number + 1, shift[8]),
         cookie_seed=shift[12],

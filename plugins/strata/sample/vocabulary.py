@@ -55,6 +55,19 @@ POS_WEIGHTS: Final = (0.86, 0.08, 0.06)
 MINI_TOUCHPOINTS: Final = ("wechat_mini", "alipay_mini", "douyin_mini")
 MINI_WEIGHTS: Final = (0.72, 0.18, 0.10)
 APP_TOUCHPOINTS: Final = ("app_ios", "app_android")
+IPHONES: Final = (
+    "iPhone XR", "iPhone 11", "iPhone SE (2nd generation)", "iPhone 12 mini", "iPhone 12",
+    "iPhone 13", "iPhone 13 Pro", "iPhone 14", "iPhone 14 Plus", "iPhone 15",
+    "iPhone 15 Pro Max", "iPhone16,1", "iPhone 17 Pro",
+)  # fmt: skip
+# Names and codes, as phones report them; the last two are no phones of the market.
+ANDROIDS: Final = (
+    "HUAWEI Mate 60 Pro", "HUAWEI P60", "HUAWEI nova 12", "ALN-AL00", "HUAWEI Enjoy 60",
+    "HONOR Magic6 Pro", "HONOR 90", "HONOR X50", "HONOR Play 40", "Xiaomi 14", "Xiaomi 13 Ultra",
+    "Redmi K70", "Redmi Note 13", "Redmi 12C", "SM-S9280", "SM-F9460", "SM-A5560",
+    "SM-A1560", "OPPO Find X7", "OPPO Reno11", "OPPO A2", "vivo X100", "vivo S18",
+    "vivo Y100", "OnePlus 12", "realme GT5", "realme C55", "sdk_gphone64_arm64", "TV-BOX",
+)  # fmt: skip
 
 NICKNAMES: Final = (
     ("爱吃的", "快乐", "小小", "sunny", "夜猫", "lazy", "甜甜的", "Super"),

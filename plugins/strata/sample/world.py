@@ -16,6 +16,7 @@ from strata.sample.circles import private_domain, social_media
 from strata.sample.clicks import CORRECTED_AFTER, advertised
 from strata.sample.coupons import coupons
 from strata.sample.crm import Crm, WorldMismatchError, changes_of
+from strata.sample.devices import app_devices
 from strata.sample.entities import LANDING, TRUTH, Batch, Entity, Row
 from strata.sample.faults import VERY_LATE, as_delivered, spoil
 from strata.sample.files import parquet_bytes, write_bytes, write_rows
@@ -38,7 +39,8 @@ from strata.sample.today import Memory, Today
 from strata.sample.traits import Population
 from strata.sample.truth import persons_of, told
 
-# Raise it when the same settings no longer give the same bytes.
+# Raise it when the same settings no longer give the same bytes. An entity more is no
+# reason: a world begun without it has it from then on.
 _VERSION = 3
 # A row is late, comes once more a day after, and meets an outage.
 _LATE = VERY_LATE + 2
@@ -71,6 +73,7 @@ _SOURCES = tuple(
         (mini_users, "miniprogram", 0),
         (wecom_contacts, "wecom", 0),
         (social_accounts, "social", 0),
+        (app_devices, "app", 0),
     )
 )
 # What the purchases of a day bring about in other systems.

@@ -47,6 +47,9 @@ create table staging.sightings (system varchar, entity varchar, record_key varch
 create table staging.stg_person_attributes (system varchar, entity varchar,
     record_key varchar, valid_from_at timestamp, gender varchar, city varchar,
     region varchar, birth_year integer, registered_at timestamp, known_at timestamp, _run_id varchar);
+create table staging.devices (system varchar, device_key varchar,
+    person_entity varchar, person_key varchar, device_model varchar, valid_from_at timestamp,
+    known_at timestamp, _run_id varchar);
 create table staging.consents (system varchar, person_entity varchar,
     person_key varchar, purpose varchar, is_granted boolean, valid_from_at timestamp,
     known_at timestamp, _run_id varchar);
@@ -220,6 +223,19 @@ class Company:
             known_at=self.known(at),
             registered_at=at,
             **attributes,
+        )
+
+    def uses(self, record: Record, device: str, model: str, at: datetime) -> None:
+        system, entity, key = record
+        self.insert(
+            "staging.devices",
+            system=system,
+            device_key=device,
+            person_entity=entity,
+            person_key=key,
+            device_model=model,
+            valid_from_at=at,
+            known_at=self.known(at),
         )
 
     def changes(self, record: Record, at: datetime, **attributes: Any) -> None:
@@ -447,6 +463,8 @@ def tell_the_past(company: Company) -> None:
     company.registers(APP_OF_ANN, END - timedelta(days=90), city="Hangzhou")
     company.registers(STORE_OF_BEN, END - timedelta(days=300), birth_year=1990)
     company.registers(MINI_OF_BEN, END - timedelta(days=300))
+    company.uses(APP_OF_ANN, "P1", "iPhone 17", END - timedelta(days=90))
+    company.uses(MINI_OF_BEN, "P2", "HONOR 90", END - timedelta(seconds=1))
     company.decides(CRM_OF_ANN, "profiling", True, END - timedelta(days=200))
     company.decides(CRM_OF_ANN, "marketing", True, END - timedelta(days=200))
     types = ("login", "share", "add_to_cart", "message_read", "comment")
@@ -496,6 +514,7 @@ def tell_what_came_late(company: Company) -> None:
     company.decides(CRM_OF_ANN, "profiling", False, END - timedelta(days=1))
     company.changes(CRM_OF_ANN, END - timedelta(days=1), city="Lhasa")
     company.registers(APP_OF_ANN, END - timedelta(days=90), city="Lhasa")
+    company.uses(APP_OF_ANN, "P1", "Redmi 12C", END - timedelta(days=1))
     company.cancels(END - timedelta(days=1), ordered_after=END - timedelta(days=90))
 
 
@@ -509,6 +528,7 @@ def tell_the_future(company: Company) -> None:
     company.invites(MEMBER_ANN, DEVICE, END, joined=True)
     crowd.tell(company, crowd.acts(END + timedelta(days=2), days=2, seed=3))
     company.advertises(NEXT_DS)
+    company.uses(APP_OF_ANN, "P2", "SM-A15", END)
     company.changes(CRM_OF_ANN, END, gender="other", city="Lhasa", birth_year=1930)
     for at in (END, END + timedelta(hours=30)):
         company.does(APP_OF_ANN, "login", at)

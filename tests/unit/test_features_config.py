@@ -157,6 +157,39 @@ def test_only_what_changed_is_written(tmp_path: Path) -> None:
     assert changed == [tmp_path / SETTINGS]
 
 
+@given(
+    bands=st.dictionaries(
+        st.text("aB 1", min_size=1).filter(str.strip),
+        st.sampled_from(["entry", "mid", "premium"]),
+    ),
+    model=st.text("AbB1 "),
+)
+def test_the_longest_beginning_of_a_model_has_its_band(
+    bands: dict[str, str], model: str
+) -> None:
+    """By the list that dbt goes through from the top, as the config means it."""
+    plain = {name.lower().replace(" ", ""): band for name, band in bands.items()}
+    written: dict[str, list[str]] = {}
+    for name, band in plain.items():
+        written.setdefault(band, []).append(name.upper())
+    settings = settings_as_dbt_sees_them(
+        render(smallest(device_bands=written))[SETTINGS]
+    )
+
+    asked = model.lower().replace(" ", "")
+    first = next(
+        (
+            band["band"]
+            for band in settings["device_bands"]
+            if asked[: band["length"]] in band["beginnings"]
+        ),
+        None,
+    )
+
+    fitting = [name for name in plain if asked.startswith(name)]
+    assert first == plain.get(max(fitting, key=len, default="none"))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "fault"),
     [
@@ -171,6 +204,17 @@ def test_only_what_changed_is_written(tmp_path: Path) -> None:
         ("owner: somebody", "owners: somebody", "owners"),
         ("of: order_count", "of: gross_amount", "by a count: ['order_value']"),
         ("windows: [total]", "windows: [total]\n    at_most: 1", "no at_most"),
+        (
+            "journeys:",
+            "device_bands: {cheap: [Redmi]}\njourneys:",
+            "device_bands.cheap",
+        ),
+        ("journeys:", "device_bands: {mid: [a, ' ']}\njourneys:", "is: ['mid']"),
+        (
+            "journeys:",
+            "device_bands: {mid: [Redmi K], entry: [redmik]}\njourneys:",
+            "models more than once: ['redmik']",
+        ),
     ],
 )
 def test_a_mistake_is_named_with_its_place(

@@ -11,6 +11,7 @@
         "age_band",
         "region",
         "city",
+        "device_band",
         "record_count",
         "system_count",
         "has_crm_record",

@@ -19,6 +19,20 @@ records as (
 
 ),
 
+devices as (
+
+    select
+        system,
+        device_key,
+        person_entity,
+        person_key,
+        lower(replace(device_model, ' ', '')) as device_model,
+        valid_from_at,
+        known_at
+    from {{ source("staging", "devices") }}
+
+),
+
 users as (
 
     select
@@ -47,6 +61,8 @@ run_dates as (
 
     select
         ds,
+        ends_at,
+        known_until,
         timezone,
         crm_system,
         crm_entity
@@ -266,6 +282,64 @@ described as (
 
 ),
 
+-- Whose a device is, its newest version says: who had it before has it no more.
+device_versions as (
+
+    select
+        run_dates.ds,
+        devices.system,
+        devices.device_key,
+        devices.person_entity,
+        devices.person_key,
+        devices.device_model,
+        devices.valid_from_at,
+        row_number() over (
+            partition by run_dates.ds, devices.system, devices.device_key
+            order by devices.valid_from_at desc
+        ) as newest_rank
+    from run_dates
+    inner join devices
+        on
+            run_dates.ends_at > devices.valid_from_at
+            and {{ is_known("devices", "run_dates") }}
+
+),
+
+user_devices as (
+
+    select
+        records.ds,
+        records.unified_user_id,
+        device_versions.device_model,
+        row_number() over (
+            partition by records.ds, records.unified_user_id
+            order by
+                device_versions.valid_from_at desc,
+                device_versions.system asc,
+                device_versions.device_key asc
+        ) as newest_rank
+    from device_versions
+    inner join records
+        on
+            device_versions.ds = records.ds
+            and device_versions.system = records.system
+            and device_versions.person_entity = records.entity
+            and device_versions.person_key = records.record_key
+    where device_versions.newest_rank = 1
+
+),
+
+newest_devices as (
+
+    select
+        ds,
+        unified_user_id,
+        {{ device_band("device_model") }} as device_band
+    from user_devices
+    where newest_rank = 1
+
+),
+
 joined as (
 
     select
@@ -287,6 +361,7 @@ joined as (
         described.region,
         described.city,
         {{ city_tier("described.city") }} as city_tier,
+        newest_devices.device_band,
         coalesce(
             least(described.first_seen_on, described.registered_on),
             described.first_seen_on,
@@ -306,6 +381,10 @@ joined as (
         on
             users.ds = described.ds
             and users.unified_user_id = described.unified_user_id
+    left join newest_devices
+        on
+            users.ds = newest_devices.ds
+            and users.unified_user_id = newest_devices.unified_user_id
 
 ),
 
@@ -321,6 +400,7 @@ final as (
         region,
         city,
         city_tier,
+        device_band,
         first_seen_on,
         registered_on,
         {{ date_diff_days("first_seen_on", "ds") }} as tenure_days,

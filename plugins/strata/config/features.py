@@ -22,6 +22,7 @@ from strata.config.measures import (
 )
 
 Hour = Annotated[int, Field(ge=0, le=24)]
+DeviceBand = Literal["entry", "mid", "premium"]
 
 
 class Night(Settings):
@@ -143,6 +144,7 @@ class FeaturesConfig(Settings):
     loyalty: LoyaltyRules = LoyaltyRules(points_last_days=365, levels={"member": 0})
     complaint_categories: tuple[str, ...] = ()
     city_tiers: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    device_bands: dict[DeviceBand, tuple[str, ...]] = Field(default_factory=dict)
     day_counts: dict[str, DayCounts] = Field(default_factory=dict)
     measures: tuple[Measure, ...]
     ratios: tuple[Ratio, ...] = ()
@@ -195,6 +197,21 @@ class FeaturesConfig(Settings):
         """Four hours each, as ``08_12``; none where no contact is to be timed."""
         starts = range(0, 24, 4) if self.contact_types else ()
         return {f"{hour:02}_{hour + 4:02}": (hour, hour + 4) for hour in starts}
+
+    @property
+    def model_beginnings(self) -> dict[str, DeviceBand]:
+        """The bands by how models begin, without spaces and upper case."""
+        return {
+            beginning: band
+            for band, found in self._beginnings().items()
+            for beginning in found
+        }
+
+    def _beginnings(self) -> dict[DeviceBand, list[str]]:
+        return {
+            band: [name.lower().replace(" ", "") for name in names]
+            for band, names in self.device_bands.items()
+        }
 
     @property
     def catalogue(self) -> tuple[Feature, ...]:
@@ -297,6 +314,18 @@ class FeaturesConfig(Settings):
                     f"measure {measure.name} counts days, which do not add up over the "
                     f"systems of {several}: give it by groups of one system"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _models_have_one_band(self) -> Self:
+        found = self._beginnings()
+        if blank := sorted(band for band, names in found.items() if "" in names):
+            raise ValueError(
+                f"device_bands with a blank, which every model is: {blank}"
+            )
+        counted = Counter(name for names in found.values() for name in names)
+        if twice := sorted(name for name, count in counted.items() if count > 1):
+            raise ValueError(f"device_bands that name models more than once: {twice}")
         return self
 
     @model_validator(mode="after")

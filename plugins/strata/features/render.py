@@ -55,6 +55,7 @@ def _settings(config: FeaturesConfig) -> str:
         "loyalty": config.loyalty.model_dump(),
         "complaint_categories": list(config.complaint_categories),
         "city_tiers": {tier: list(names) for tier, names in config.city_tiers.items()},
+        "device_bands": _device_bands(config),
         "daily_columns": [
             {"name": name, "data_type": data_type}
             for name, (data_type, _) in config.daily_columns.items()
@@ -106,6 +107,17 @@ def _settings(config: FeaturesConfig) -> str:
         "{{ return({\n" + body + "\n}) }}\n"
         "{% endmacro %}\n"
     )
+
+
+def _device_bands(config: FeaturesConfig) -> list[dict[str, Any]]:
+    """How models begin, by length and band; the longest first, for these decide."""
+    found: dict[tuple[int, str], list[str]] = {}
+    for beginning, band in config.model_beginnings.items():
+        found.setdefault((-len(beginning), band), []).append(beginning)
+    return [
+        {"length": -length, "band": band, "beginnings": sorted(beginnings)}
+        for (length, band), beginnings in sorted(found.items())
+    ]
 
 
 def _aggregate(measure: Measure | Ratio) -> dict[str, Any]:

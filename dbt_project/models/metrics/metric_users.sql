@@ -13,6 +13,7 @@ users as (
         age_band,
         region,
         city,
+        device_band,
         has_crm_record,
         consent_profiling,
         consent_marketing
@@ -61,6 +62,7 @@ final as (
         users.age_band,
         users.region,
         users.city,
+        users.device_band,
         users.has_crm_record,
         users.consent_profiling,
         users.consent_marketing,

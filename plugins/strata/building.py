@@ -176,7 +176,7 @@ def _build_features(tenant: Tenant, run: Run, progress: Progress) -> None:
         set_run_dates(con, tenant, run)
         judge_texts(con, run, read_yaml(tenant.config_dir / "text.yml", TextConfig))
         learn_categories(con, run, rules.next_category)
-        at_once = _days_at_once(con)
+    at_once = max(_SNAPSHOTS_AT_ONCE // max(tenant.warehouse.users(), 1), 1)
     parts = [run.days[n : n + at_once] for n in range(0, len(run.days), at_once)]
     specs = table_specs(tenant, "features")
     snapshots = [s for s in specs if s.mode in ("by_ds", "history")]
@@ -195,14 +195,6 @@ def _build_features(tenant: Tenant, run: Run, progress: Progress) -> None:
                 _put_together(con, spec, is_last=is_last)
             if is_last:
                 set_run_dates(con, tenant, run)
-
-
-def _days_at_once(con: duckdb.DuckDBPyConnection) -> int:
-    row = con.execute(
-        "select count(distinct unified_user_id) from identity.id_map"
-    ).fetchone()
-    assert row is not None
-    return int(max(_SNAPSHOTS_AT_ONCE // max(row[0], 1), 1))
 
 
 def _put_together(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strata.identity.tables import TABLES, create_state
 from strata.run import Run
-from strata.warehouse import DuckDBWarehouse, TableSpec, fingerprint
+from strata.warehouse import DuckDBWarehouse, TableSpec, fingerprint, fingerprints
 from strata.warehouse.lease import WarehouseBusyError
 
 DAY = date(2026, 10, 31)
@@ -246,6 +246,25 @@ def test_a_fingerprint_sees_content_and_not_order(
 
     assert of(content, "one") == of(shuffled, "another")
     assert of(content, "one") != of([*content, (1, "a")], "one")
+
+
+@given(st.lists(st.tuples(st.integers(1, 3), st.integers(0, 2)), max_size=12))
+def test_days_published_together_have_the_fingerprints_of_days_alone(
+    content: list[tuple[int, int]],
+) -> None:
+    con = duckdb.connect()
+    con.execute("set threads = 1; create table t (a integer, ds date, _run_id varchar)")
+    for day, value in content:
+        con.execute(f"insert into t values ({value}, '2026-01-0{day}', 'r{day}')")
+    days = [date(2026, 1, day) for day in (1, 2, 3)]
+    con.execute("create table alone as from t limit 0")
+    alone = {}
+    for day in days:
+        con.execute("truncate alone")
+        con.execute("insert into alone from t where ds = ?", [day])
+        alone[day] = fingerprint(con, "main", "alone")
+
+    assert fingerprints(con, "main", "t", days) == alone
 
 
 def test_identity_and_the_migrations_agree_on_its_tables(

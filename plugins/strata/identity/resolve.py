@@ -35,6 +35,10 @@ from strata.run import Run
 _TOO_FEW_TO_SHARE = 250_000
 """Rows below which threads do not help: DuckDB deals them out by 122,880."""
 
+_DAYS_A_TRANSACTION = 10
+"""Days that are led on in one transaction: what each leaves behind is freed with it.
+Of a build that is broken off nothing is published, however far it came."""
+
 _EDGES = f"""
     create or replace temp table identity_edges as
     select
@@ -132,7 +136,7 @@ def resolve_days(
         days_known(con, run, config, matches) as days,
         _one_transaction(con),
     ):
-        for day, rules in days:
+        for number, (day, rules) in enumerate(days, start=1):
             is_first = day.ds == run.days[0]
             if is_first:
                 _begin(con)
@@ -141,6 +145,9 @@ def resolve_days(
                 changes += _resolve_all(con, day, rules)
             elif narrow(con, rules, day.bounds[1], is_first):
                 changes += _resolve_scope(con, day, rules)
+            if number % _DAYS_A_TRANSACTION == 0:
+                con.commit()
+                con.begin()
         _conclude(con, run.of_day(run.ds), config)
     return count_found(con, changes)
 

@@ -1,6 +1,11 @@
 """The store of a tenant: build schemas, one-transaction publication, state, lease."""
 
-from strata.warehouse.duck import DuckDBWarehouse, fingerprint, published_content
+from strata.warehouse.duck import (
+    DuckDBWarehouse,
+    fingerprint,
+    fingerprints,
+    published_content,
+)
 from strata.warehouse.tables import STAGE_SCHEMAS, STAGES, TableSpec
 
 __all__ = [
@@ -9,5 +14,6 @@ __all__ = [
     "DuckDBWarehouse",
     "TableSpec",
     "fingerprint",
+    "fingerprints",
     "published_content",
 ]

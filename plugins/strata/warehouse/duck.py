@@ -139,11 +139,10 @@ class DuckDBWarehouse:
             try:
                 done = [_publish(con, stage, spec, run) for spec in wanted]
                 _forget(con, stage, run)
-                alone = done if len(run.days) == 1 else None
+                snapshots = _by_day(con, wanted, run, done)
                 for day in run.days:
-                    of_day = _of_day(con, wanted, day, alone)
-                    every = done if day == run.ds else of_day
-                    _record(con, stage, run.of_day(day), every, of_day)
+                    every = done if day == run.ds else snapshots[day]
+                    _record(con, stage, run.of_day(day), every, snapshots[day])
                 con.commit()
             except BaseException:
                 con.rollback()
@@ -167,6 +166,14 @@ class DuckDBWarehouse:
                 "select max(ds) from audit.publications where stage = 'features'"
             ).fetchone()
         return row[0] if row else None
+
+    def users(self) -> int:
+        """Users that identity knows of, 0 before the first day."""
+        with self.connection("count the users") as con:
+            row = con.execute(
+                "select count(distinct unified_user_id) from identity.id_map"
+            ).fetchone()
+        return int(row[0]) if row else 0
 
 
 def _publish(
@@ -282,25 +289,26 @@ def _adapt_columns(con: duckdb.DuckDBPyConnection, spec: TableSpec) -> None:
             con.execute(f'alter table {spec.published} add column "{column}" {kind}')
 
 
-def _of_day(
+def _by_day(
     con: duckdb.DuckDBPyConnection,
     tables: Sequence[TableSpec],
-    day: date,
-    done: Sequence[Promotion] | None,
-) -> list[Promotion]:
-    """The snapshots of one day, among several that are published together or alone."""
-    if done is not None:
-        return [p for p, spec in zip(done, tables, strict=True) if spec.mode == "by_ds"]
-    return [
-        Promotion(
-            f"{spec.schema}.{spec.name}",
-            *fingerprint(
-                con, f"{BUILD_PREFIX}{spec.schema}", spec.name, f"ds = date '{day}'"
-            ),
-        )
-        for spec in tables
-        if spec.mode == "by_ds"
-    ]
+    run: Run,
+    done: Sequence[Promotion],
+) -> dict[date, list[Promotion]]:
+    """The snapshots of each day of a run, as they were if it were published alone."""
+    promotions = {spec.published: p for spec, p in zip(tables, done, strict=True)}
+    found: dict[date, list[Promotion]] = {day: [] for day in run.days}
+    for spec in tables:
+        if spec.mode != "by_ds":
+            continue
+        promotion = promotions[spec.published]
+        if len(run.days) == 1:
+            found[run.ds].append(promotion)
+            continue
+        of_days = fingerprints(con, f"{BUILD_PREFIX}{spec.schema}", spec.name, run.days)
+        for day, content in of_days.items():
+            found[day].append(Promotion(promotion.table, *content))
+    return found
 
 
 def _forget(con: duckdb.DuckDBPyConnection, stage: str, run: Run) -> None:
@@ -367,21 +375,46 @@ def _columns(
 
 
 def fingerprint(
-    con: duckdb.DuckDBPyConnection, schema: str, table: str, where: str = "true"
+    con: duckdb.DuckDBPyConnection, schema: str, table: str
 ) -> tuple[int, str]:
     """Rows of a table and a hash of their content.
 
     The order of rows and of columns does not matter, and operational columns (``_…``)
     are left out. The hash is DuckDB's own, so it holds within one engine version.
     """
+    columns, hashed = _hashed(con, schema, table)
+    row = con.execute(f'select {hashed} from "{schema}"."{table}"').fetchone()
+    assert row is not None
+    return int(row[0]), _digest(columns, *row)
+
+
+def fingerprints(
+    con: duckdb.DuckDBPyConnection, schema: str, table: str, days: Sequence[date]
+) -> dict[date, tuple[int, str]]:
+    """The :func:`fingerprint` of the rows of each ``ds``, in one pass over the table."""
+    columns, hashed = _hashed(con, schema, table)
+    rows = con.execute(
+        f'select ds, {hashed} from "{schema}"."{table}" group by ds'
+    ).fetchall()
+    found = {day: (int(count), total) for day, count, total in rows}
+    none = (0, 0)
+    return {
+        day: (found.get(day, none)[0], _digest(columns, *found.get(day, none)))
+        for day in days
+    }
+
+
+def _hashed(
+    con: duckdb.DuckDBPyConnection, schema: str, table: str
+) -> tuple[list[str], str]:
+    """The columns that count, and the aggregates over a group of rows."""
     columns = [c for c, _ in _columns(con, schema, table) if not c.startswith("_")]
     if not columns:
         raise ValueError(f"{schema}.{table} has no business column to fingerprint")
     listed = ", ".join(f'"{c}"' for c in columns)
-    row = con.execute(
-        f"select count(*), coalesce(sum(hash({listed})::hugeint), 0)"
-        f' from "{schema}"."{table}" where {where}'
-    ).fetchone()
-    assert row is not None
-    content = f"{','.join(columns)}|{row[0]}|{row[1]}"
-    return int(row[0]), hashlib.sha256(content.encode()).hexdigest()[:32]
+    return columns, f"count(*), coalesce(sum(hash({listed})::hugeint), 0)"
+
+
+def _digest(columns: Sequence[str], rows: int, total: int) -> str:
+    content = f"{','.join(columns)}|{rows}|{total}"
+    return hashlib.sha256(content.encode()).hexdigest()[:32]

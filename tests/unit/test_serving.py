@@ -1,18 +1,23 @@
 """The published copy: always whole, never in anybody's way, and without PII."""
 
+import contextlib
 import hashlib
 import multiprocessing
 import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from strata.run import Run
 from strata.semantic.views import View, write
 from strata.serving import (
@@ -24,6 +29,7 @@ from strata.serving import (
     publish_copy,
     publishing,
 )
+from strata.serving import days as serving_days
 from strata.warehouse import DuckDBWarehouse
 
 USERS = PublicTable(
@@ -33,6 +39,9 @@ USERS = PublicTable(
     {"unified_user_id": "The user.", "not_there": "Gone."},
 )
 TIERS = PublicTable("segments", "user_tiers_current")
+SCORES = PublicTable("segments", "scores", columns={"value": "It."}, day_key=("value",))
+DAY = date(2026, 10, 1)
+Published = dict[int, tuple[str, list[int]]]
 CONTENT = View(
     "content",
     "select content from marts.dim_users",
@@ -64,6 +73,24 @@ def fill(con: duckdb.DuckDBPyConnection, content: int, order: str = "asc") -> No
         "create or replace view segments.user_tiers_current as"
         f" select 'u_1' as unified_user_id, {content} as content"
     )
+    standing(con, {0: ("a", [0]), 1: (f"run {content}", [content])})
+
+
+def standing(
+    con: duckdb.DuckDBPyConnection, days: Published, kind: str = "integer"
+) -> None:
+    """A warehouse in which these days stand: the run of each, and its values."""
+    con.execute("create schema if not exists segments")
+    con.execute(
+        "create or replace table segments.scores"
+        f" (value {kind}, ds date, _run_id varchar)"
+    )
+    for day, (run_id, values) in days.items():
+        for value in values:
+            con.execute(
+                "insert into segments.scores values (?, ?, ?)",
+                [value, DAY + timedelta(days=day), run_id],
+            )
 
 
 def run_of(home: Path, *, is_newest: bool = True) -> Run:
@@ -72,7 +99,17 @@ def run_of(home: Path, *, is_newest: bool = True) -> Run:
 
 
 def publish(con: duckdb.DuckDBPyConnection, home: Path) -> ServingPaths:
-    return publish_copy(con, run_of(home), [USERS, TIERS], [CONTENT])
+    return publish_copy(con, run_of(home), [USERS, TIERS, SCORES], [CONTENT])
+
+
+def hashes(paths: ServingPaths) -> dict[str, str]:
+    """Each Parquet file, and the SHA-256 of what is in it."""
+    return {
+        str(file.relative_to(paths.parquet)): (
+            hashlib.sha256(file.read_bytes()).hexdigest()
+        )
+        for file in paths.parquet.rglob("*.parquet")
+    }
 
 
 def contents(home: Path) -> set[int]:
@@ -84,11 +121,14 @@ def contents(home: Path) -> set[int]:
             " select content from segments.user_tiers_current union all"
             " select content from metrics.content union all"
             f" select content from read_parquet('{serving}/parquet/*/*.parquet')"
+            " union all select value from segments.scores where value > 0 union all"
+            f" select value from read_parquet('{serving}/parquet/*/scores/*.parquet')"
+            " where value > 0"
         ).fetchall()
         words = reader.execute(
             "select comment from duckdb_columns() where schema_name = 'metrics'"
         ).fetchall()
-    assert len(found) == 11
+    assert len(found) == 13
     assert words == [("It.",)]
     return {content for (content,) in found}
 
@@ -97,12 +137,12 @@ def test_the_copy_holds_the_tables_and_their_descriptions(
     con: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     paths = publish(con, tmp_path)
-    assert paths.rows == {"marts.dim_users": 3, "segments.user_tiers_current": 1}
+    assert paths.rows == {
+        "marts.dim_users": 3,
+        "segments.user_tiers_current": 1,
+        "segments.scores": 2,
+    }
     assert contents(tmp_path) == {1}
-    parquet = paths.parquet / "marts" / "dim_users.parquet"
-    assert paths.sha256["marts.dim_users"] == (
-        hashlib.sha256(parquet.read_bytes()).hexdigest()
-    )
     with duckdb.connect(str(paths.database), read_only=True) as reader:
         assert reader.execute("describe marts.dim_users").fetchall() == (
             con.execute("describe marts.dim_users").fetchall()
@@ -124,17 +164,17 @@ def test_equal_tables_give_equal_files_whatever_the_order_of_their_rows(
         " select md5(i::varchar) as event_id from range(150000) as r(i)"
     )
     tables = [USERS, PublicTable("marts", "fct_events")]
-    first = publish_copy(con, run_of(tmp_path), tables).sha256
+    first = hashes(publish_copy(con, run_of(tmp_path), tables))
     con.execute(
         "create or replace table marts.fct_events as"
         " from marts.fct_events order by reverse(event_id)"
     )
     fill(con, 1, order="desc")
     con.execute("set threads = 4")
-    assert publish_copy(con, run_of(tmp_path), tables).sha256 == first
+    assert hashes(publish_copy(con, run_of(tmp_path), tables)) == first
     con.execute("update marts.dim_users set content = 2 where unified_user_id = 'u_1'")
-    changed = publish_copy(con, run_of(tmp_path), tables).sha256
-    assert {k for k in first if changed[k] != first[k]} == {"marts.dim_users"}
+    changed = hashes(publish_copy(con, run_of(tmp_path), tables))
+    assert {k for k in first if changed[k] != first[k]} == {"marts/dim_users.parquet"}
 
 
 @pytest.mark.parametrize("schema", ["pii", "raw", "staging", "quarantine", "build_pii"])
@@ -244,7 +284,7 @@ def test_a_snapshot_is_published_with_its_newest_day(
     con: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     con.execute(
-        "create table segments.scores as select * from (values"
+        "create or replace table segments.scores as select * from (values"
         " (date '2026-10-30', 1), (date '2026-10-31', 2), (date '2026-10-31', 3)"
         ") as t(ds, value)"
     )
@@ -253,6 +293,107 @@ def test_a_snapshot_is_published_with_its_newest_day(
     paths = publish_copy(con, run_of(tmp_path), tables)
 
     assert paths.rows == {"segments.scores": 3, "segments.scores_current": 2}
+
+
+def days_shown(paths: ServingPaths) -> tuple[list[Any], list[Any]]:
+    """The rows of the scores, as the DuckDB file and as the Parquet files have them."""
+    query = "select value, ds, _run_id from {} order by all"
+    with duckdb.connect(str(paths.database), read_only=True) as reader:
+        files = f"read_parquet('{paths.parquet}/segments/scores/*.parquet')"
+        return (
+            reader.execute(query.format("segments.scores")).fetchall(),
+            reader.execute(query.format(files)).fetchall(),
+        )
+
+
+A_DAY = st.tuples(
+    st.integers(0, 6),
+    st.lists(st.integers(0, 3), max_size=4),
+)
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.lists(A_DAY, max_size=4), min_size=2, max_size=4), st.integers(1, 9))
+def test_a_copy_that_goes_on_is_the_copy_made_from_nothing(
+    runs: list[list[tuple[int, list[int]]]], at_once: int
+) -> None:
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(serving_days, "_ROWS_AT_ONCE", at_once)
+        home, other = Path(folder) / "home", Path(folder) / "other"
+        home.mkdir()
+        stands: Published = {}
+        with warehouse(home) as con:
+            for number, done in enumerate(runs):
+                stands |= {day: (f"run {number}", values) for day, values in done}
+                stands.pop(number, None)  # thinned
+                standing(con, stands)
+                wanted = con.execute(
+                    "select * from segments.scores order by all"
+                ).fetchall()
+                paths = publish_copy(con, run_of(home), [SCORES])
+                assert paths.rows == {"segments.scores": len(wanted)}
+                assert days_shown(paths) == (wanted, wanted)
+                shutil.rmtree(other, ignore_errors=True)
+                assert hashes(publish_copy(con, run_of(other), [SCORES])) == (
+                    hashes(paths)
+                )
+
+
+def test_days_that_stand_are_not_written_again(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    def files() -> dict[str, int]:
+        place = publish_copy(con, run_of(tmp_path), [SCORES]).parquet
+        return {f.stem: f.stat().st_ino for f in place.rglob("*.parquet")}
+
+    standing(con, {0: ("a", [1]), 1: ("a", [2]), 2: ("a", [3])})
+    first = files()
+    standing(con, {1: ("b", [2]), 2: ("a", [3]), 3: ("b", [4])})
+    second = files()
+
+    assert sorted(second) == ["2026-10-02", "2026-10-03", "2026-10-04"]
+    assert {day for day in second if first.get(day) == second[day]} == {"2026-10-03"}
+
+
+def test_nothing_withdrawn_stays_in_the_file(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    con.execute("set force_compression to 'uncompressed'")
+    con.execute(
+        "create table marts.fct as"
+        " select i || ' ZebraCrossing ' || md5(i::varchar) as a, i as b"
+        " from range(30000) as r(i)"
+    )
+    con.execute("create table marts.other as select range as i from range(300000)")
+    fct, other = PublicTable("marts", "fct"), PublicTable("marts", "other")
+    without = replace(fct, left_out=frozenset({"a"}))
+    for tables, is_there in (
+        ([fct, other], True),
+        ([without, other], False),
+        ([fct, other], True),
+        ([other], False),
+    ):
+        database = publish_copy(con, run_of(tmp_path), tables).database
+        assert (b"ZebraCrossing" in database.read_bytes()) is is_there
+
+
+def test_a_copy_that_was_broken_or_had_other_types_is_made_anew(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    standing(con, {0: ("a", [1])}, "bigint")
+    publish_copy(con, run_of(tmp_path), [SCORES])
+    standing(con, {0: ("a", [1])})
+    paths = publish_copy(con, run_of(tmp_path), [SCORES])
+    assert days_shown(paths) == ([(1, DAY, "a")],) * 2
+    with duckdb.connect(str(paths.database), read_only=True) as reader:
+        kinds = reader.execute("select any_value(typeof(value)) from segments.scores")
+        assert kinds.fetchone() == ("INTEGER",)
+
+    file = paths.database.resolve()
+    file.chmod(0o644)
+    file.write_bytes(b"no database at all")
+    mended = publish_copy(con, run_of(tmp_path), [SCORES])
+    assert days_shown(mended) == ([(1, DAY, "a")],) * 2
 
 
 def test_a_copy_is_read_only_and_one_older_copy_is_kept(
@@ -265,7 +406,7 @@ def test_a_copy_is_read_only_and_one_older_copy_is_kept(
     versions = tmp_path / "serving" / "versions"
     assert sorted(versions.iterdir()) == published[1:]
     files = [path for path in published[2].rglob("*") if path.is_file()]
-    assert len(files) == 3
+    assert len(files) == 5
     assert {path.stat().st_mode & 0o777 for path in files} == {0o444}
 
 
@@ -335,6 +476,11 @@ def publish_until(home: Path, last_step: int) -> None:
                 step()
             return self._con.execute(sql, *parameters)
 
+        @contextlib.contextmanager
+        def cursor(self) -> Iterator["SteppingConnection"]:
+            with self._con.cursor() as beside:
+                yield SteppingConnection(beside)
+
     with warehouse(home) as con:
         publish(SteppingConnection(con), home)  # type: ignore[arg-type]
     raise SystemExit(len(list(steps)))
@@ -359,7 +505,7 @@ def test_a_publish_killed_anywhere_leaves_one_whole_copy(tmp_path: Path) -> None
     home = tmp_path / "home"
     home.mkdir()
     with warehouse(home) as con:
-        for content in (0, 1):  # so that there is something to prune
+        for content in (3, 1):  # so that there is something to prune
             fill(con, content)
             publish(con, home)
         fill(con, 2)
@@ -381,5 +527,5 @@ def test_a_publish_killed_anywhere_leaves_one_whole_copy(tmp_path: Path) -> None
         kept = sorted((place / "serving" / "versions").iterdir())
         assert kept[-1] == version
         assert len(kept) == 2
-    copying, moving, removing = 5, 3, 4
+    copying, moving, removing = 6, 3, 5
     assert seen == [{1}] * (copying + moving) + [{2}] * removing

@@ -247,7 +247,11 @@ def _places(run: Run, summary: RunSummary) -> list[tuple[str, str, str]]:
     report = f"{world}/reports/{summary.ds}/{summary.run_id}"
     return [
         ("Published tables", f"{world}/serving/strata.duckdb", "read-only copy for BI"),
-        ("The same as Parquet", f"{world}/serving/parquet/", "one file a table"),
+        (
+            "The same as Parquet",
+            f"{world}/serving/parquet/",
+            "a file a table, or a day",
+        ),
         ("CRM", f"{world}/crm/crm.db", "the embedded CRM, if this world has one"),
         ("Gate results", f"{report}/gates/", "one JSON file a gate, also on failure"),
         ("Data Docs", f"{report}/data_docs/", "every check as the library shows it"),

@@ -35,6 +35,15 @@ SNAPSHOTS = ("features.feat_users", "segments.reasons", "segments.scores")
 """Public tables of many days, published also as ``<name>_current``: the newest day, at
 whose ids everything stands today."""
 
+DAILY = {
+    "features.feat_users": ("unified_user_id",),
+    "segments.reasons": ("unified_user_id", "rank"),
+    "segments.scores": ("unified_user_id", "score_name"),
+    "segments.user_tiers": ("unified_user_id",),
+}
+"""Public tables whose days are never altered, only published anew by another run; with
+the key of a row within its day (``ds``)."""
+
 HISTORIES = ("marts.dim_users",)
 """Public tables of versions, published also as ``<name>_current``: those that hold."""
 
@@ -61,7 +70,9 @@ class PublicTable:
     ``columns`` maps column to description; columns without one are published too.
     ``pii_columns`` are those flagged as PII: a table that has one is refused.
     ``part_of`` names the table of the same schema of which it has the rows ``where``.
-    Columns ``left_out`` are not copied.
+    Columns ``left_out`` are not copied. Of a table of many days, which has the
+    ``day_key`` of a row within its ``ds``, only the days are copied that another run
+    published than those of the copy before.
     """
 
     schema: str
@@ -72,6 +83,7 @@ class PublicTable:
     part_of: str | None = None
     where: str = "true"
     left_out: frozenset[str] = frozenset()
+    day_key: tuple[str, ...] = ()
 
     @property
     def full_name(self) -> str:
@@ -107,7 +119,13 @@ def public_tables(
         flagged = (c.removeprefix(prefix) for c in pii_columns if c.startswith(prefix))
         left_out = LEFT_OUT.get(full_name, frozenset())
         table = PublicTable(
-            schema, name, description, columns, frozenset(flagged), left_out=left_out
+            schema,
+            name,
+            description,
+            columns,
+            frozenset(flagged),
+            left_out=left_out,
+            day_key=DAILY.get(full_name, ()),
         )
         tables.append(table)
         if full_name in SNAPSHOTS:
@@ -120,4 +138,10 @@ def public_tables(
 
 def _current(table: PublicTable, where: str) -> PublicTable:
     """The rows of a table that tell how things are now, under a name of their own."""
-    return replace(table, name=f"{table.name}_current", part_of=table.name, where=where)
+    return replace(
+        table,
+        name=f"{table.name}_current",
+        part_of=table.name,
+        where=where,
+        day_key=(),
+    )

@@ -22,8 +22,12 @@ from strata.tenant import Tenant, project_root, state_root
 # Airflow's kind of logger: the level of a namespace holds for no other.
 log = structlog.get_logger(__name__)
 DAG_ID = "daily_segments"
-DAYS_TOGETHER = 90
+DAYS_TOGETHER = 180
 """Days that one run of a backfill builds at most: what a killed one has to do again."""
+DAYS_OF_UNKNOWN = 90
+"""The same for a tenant of whom no users are known yet."""
+SNAPSHOTS_TOGETHER = 1_500_000
+"""Users times days that one run builds at most, a day at least; half an hour or less."""
 Listener = Callable[[str, str, str], None]
 _listeners: list[Listener] = []
 _errors: list[str] = []
@@ -214,7 +218,7 @@ def run_days(
 ) -> list[str]:
     """Run the DAG for all days, forward in time, in this process; the run ids.
 
-    Days in a row are built together, up to ``DAYS_TOGETHER`` of them, to the same
+    Days in a row are built together, up to ``days_together`` of them, to the same
     tables as one by one; ``planned`` is told how many runs that makes; ``decision``
     says who has older days restated, and why. Raises
     ``RunFailedError`` where a run fails, with what stopped it, and
@@ -230,7 +234,7 @@ def run_days(
         newest = newest_published(tenant)
         if decision is not None:
             runs.check_restated(max(days), newest)
-        ranges = together(days, newest)
+        ranges = together(days, newest, days_together(tenant))
         planned(len(ranges))
         prepare_airflow(tenant)
         dag = _load_dag()
@@ -256,9 +260,9 @@ def run_days(
 
 
 def together(
-    days: Sequence[date], newest: date | None, at_most: int = DAYS_TOGETHER
+    days: Sequence[date], newest: date | None, at_most: int
 ) -> list[tuple[date, date]]:
-    """The days as ranges that one run builds: first and last day of each.
+    """The days as ranges that one run builds, ``at_most`` so many in each.
 
     A range has no gap, and does not reach over ``newest``, the newest published day:
     what lies before it is only rebuilt. The ranges are as even as they can be.
@@ -276,6 +280,14 @@ def together(
         ends = [len(row) * n // parts for n in range(parts + 1)]
         ranges += [(row[a], row[b - 1]) for a, b in pairwise(ends)]
     return ranges
+
+
+def days_together(tenant: Tenant) -> int:
+    """How many days one run of the tenant builds at most, by the number of its users."""
+    users = tenant.warehouse.users() if tenant.warehouse.path.exists() else 0
+    if not users:
+        return DAYS_OF_UNKNOWN
+    return max(min(DAYS_TOGETHER, SNAPSHOTS_TOGETHER // users), 1)
 
 
 def newest_published(tenant: Tenant) -> date | None:

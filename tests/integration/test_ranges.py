@@ -1,6 +1,7 @@
 """Days that are built together are the days built one by one."""
 
 from datetime import date, timedelta
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -35,6 +36,8 @@ def test_days_built_together_are_the_days_built_one_by_one(
 ) -> None:
     """Late rows, changed records, new and merged people: each day knows its own past."""
     monkeypatch.setattr(building, "_SNAPSHOTS_AT_ONCE", 1)
+    resolving = import_module("strata.identity.resolve")
+    monkeypatch.setattr(resolving, "_DAYS_A_TRANSACTION", 1)
     root = small_project(tmp_path / "project", late_rows=0.1)
     one_by_one = Tenant("sample", root=root, state=tmp_path / "daily")
     run_day(one_by_one, BEFORE)
@@ -101,6 +104,18 @@ def test_only_days_before_the_newest_are_restated(
         (DAYS[0], False, "A. Person", "a file came late"),
         (DAYS[1], True, None, None),
     ]
+
+
+@pytest.mark.parametrize(
+    ("users", "days"), [(0, 90), (5_000, 180), (100_000, 15), (2_000_000, 1)]
+)
+def test_a_run_takes_fewer_days_of_more_users(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, users: int, days: int
+) -> None:
+    tenant = Tenant("sample", state=tmp_path)
+    tenant.warehouse.migrate()
+    monkeypatch.setattr(tenant.warehouse, "users", lambda: users)
+    assert orchestration.days_together(tenant) == days
 
 
 class RememberingDag:

@@ -25,7 +25,7 @@ ONE_BY_ONE = (
     "import sys; from datetime import date, timedelta; from strata import orchestration;"
     "from strata.tenant import Tenant;"
     "first = date.fromisoformat(sys.argv[1]);"
-    "orchestration.together = lambda days, newest: [(d, d) for d in sorted(days)];"
+    "orchestration.days_together = lambda tenant: 1;"
     "days = [first + timedelta(n) for n in range(int(sys.argv[2]))];"
     "orchestration.run_days(Tenant('sample'), days, lambda *_: None)"
 )

@@ -186,33 +186,39 @@ def _build_features(tenant: Tenant, run: Run, progress: Progress) -> None:
         progress(f"features of {part[0]} to {part[-1]}")
         with tenant.warehouse.connection("set the days to build") as con:
             set_run_dates(con, tenant, run, part)
-        is_last = part is parts[-1]
         transform.build(
-            tenant, "features", snapshots_only=not is_last, again=number > 0
+            tenant,
+            "features",
+            snapshots_only=part is not parts[-1],
+            again=number > 0,
         )
-        with tenant.warehouse.writing("put the days together") as con:
+        if len(parts) > 1:
+            with tenant.warehouse.connection("put the days aside") as con:
+                for spec in snapshots:
+                    _put_aside(con, spec, number)
+    if len(parts) > 1:
+        with tenant.warehouse.connection("put the days together") as con:
             for spec in snapshots:
-                _put_together(con, spec, is_last=is_last)
-            if is_last:
-                set_run_dates(con, tenant, run)
+                _put_together(con, spec, len(parts))
+            set_run_dates(con, tenant, run)
 
 
-def _put_together(
-    con: duckdb.DuckDBPyConnection, spec: TableSpec, *, is_last: bool
-) -> None:
-    """Keep the days just built beside those before; the last time, all are the build."""
-    kept = spec.build[:-1] + '__days"'
-    is_begun = con.execute(
-        "select 1 from duckdb_tables() where schema_name = ? and table_name = ?",
-        [f"{BUILD_PREFIX}{spec.schema}", f"{spec.name}__days"],
-    ).fetchone()
-    if is_begun:
-        con.execute(f"insert into {kept} by name from {spec.build}")
-    elif not is_last:
-        con.execute(f'alter table {spec.build} rename to "{spec.name}__days"')
-    if is_last and is_begun:
-        con.execute(f"drop table {spec.build}")
-        con.execute(f'alter table {kept} rename to "{spec.name}"')
+def _put_aside(con: duckdb.DuckDBPyConnection, spec: TableSpec, number: int) -> None:
+    """Keep the days just built beside those to come."""
+    con.execute(f'alter table {spec.build} rename to "{_part(spec, number)}"')
+
+
+def _put_together(con: duckdb.DuckDBPyConnection, spec: TableSpec, parts: int) -> None:
+    """Make all the days the build; nothing is written a second time."""
+    schema = f"{BUILD_PREFIX}{spec.schema}"
+    among = " union all by name ".join(
+        f'from "{schema}"."{_part(spec, number)}"' for number in range(parts)
+    )
+    con.execute(f"create view {spec.build} as {among}")
+
+
+def _part(spec: TableSpec, number: int) -> str:
+    return f"{spec.name}__days_{number}"
 
 
 def _build_with_dbt(stage: str) -> Callable[[Tenant, Run, Progress], None]:

@@ -132,6 +132,20 @@
     {%- endfor -%}
 {%- endmacro %}
 
+{% macro added_daily_columns() -%}
+    {#-
+        The same of `columns_of_a_part`, in the types that it has: what is added up
+        again stays a double.
+    -#}
+    {%- for column in feature_settings().daily_columns -%}
+    {%- if column.data_type.startswith("decimal") -%}
+    cast(sum({{ column.name }}) as decimal(18, 4))
+    {%- else -%}
+    sum({{ column.name }})
+    {%- endif %} as {{ column.name }}{{ ",\n        " if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
 {% macro columns_of_days() -%}
     {#-
         The additive columns of which a measure counts the days, and those whose days

@@ -32,12 +32,9 @@ final as (
         unified_user_id,
         channel_group,
         {{ window_no("days_ago") }} as window_no,
-        {{ summed_daily_columns() }},
-        cast(
-            sum(
-                case when {{ is_weekend("activity_on") }} then activity_count else 0 end
-            ) as bigint
-        ) as weekend_activity_count
+        {{ added_daily_columns() }},
+        sum(case when {{ is_weekend("activity_on") }} then activity_count else 0 end)
+            as weekend_activity_count
     from parts
     group by ds, unified_user_id, channel_group, {{ window_no("days_ago") }}
 

@@ -95,8 +95,8 @@ def copied_days(
 ) -> Iterator[list[date]]:
     """Copy the days of ``changed``, sorted by ``key``; those that are done, in turn.
 
-    So many are sorted and committed together that memory does not grow with the days.
-    Of a copy that is broken off nobody reads anything.
+    A row group is sorted and committed at a time, however many days there are. Of a
+    copy that is broken off nobody reads anything.
     """
     for days in _together(changed):
         among = ", ".join(f"date '{ds}'" for ds in days)

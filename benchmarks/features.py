@@ -7,8 +7,8 @@ and most seldom, each known on its own morning after, and lie as they came, day 
 beside them stand five orders a user. They are written into the published tables of a
 home that has run a day of a small sample world, and dbt builds `features.feat_users` and
 all that it stands on, and publishes that: the full snapshot from nothing, then the next
-day after one more day of events. What the same takes on the small world is the fixed cost of dbt and is taken off.
-The peer is the floor: one statement over the same events that computes recency, counts
+day after one more day of events. What the same takes on the small world is the fixed
+cost of dbt and is taken off. The peer is the floor: one statement over the same events that computes recency, counts
 and sums for five windows. Each in a process of its own, two threads. The exponent of
 growth compares a tenth of both with the whole. `--quick` takes a tenth, and a hundredth
 to compare with.

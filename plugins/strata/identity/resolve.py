@@ -202,7 +202,7 @@ def _fit_threads(con: duckdb.DuckDBPyConnection, source: str) -> Iterator[None]:
 
 @contextmanager
 def _one_transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """What is built while the block runs is built together or not at all."""
+    """What is built since the last commit in the block is built together or not at all."""
     con.begin()
     try:
         yield

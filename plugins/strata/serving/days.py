@@ -25,11 +25,11 @@ def take_over(
     if before is not None and before.exists():
         shutil.copyfile(before, file)
         try:
-            con.execute(f"attach '{_quoted(file)}' as {copy}")
+            con.execute(f"attach {text(file)} as {copy}")
             return
         except duckdb.Error:  # it was broken, or a newer engine wrote it
             file.unlink()
-    con.execute(f"attach '{_quoted(file)}' as {copy}")
+    con.execute(f"attach {text(file)} as {copy}")
 
 
 def start_anew(con: duckdb.DuckDBPyConnection, copy: str, file: Path) -> None:
@@ -157,5 +157,7 @@ def _together(days: Mapping[date, int]) -> Iterator[list[date]]:
         yield group
 
 
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")
+def text(value: str | Path) -> str:
+    """A text of SQL."""
+    quoted = str(value).replace("'", "''")
+    return f"'{quoted}'"

@@ -277,7 +277,7 @@ def _write_parquet(con: duckdb.DuckDBPyConnection, rows: str, file: Path) -> int
     """Write a table or a query; its rows."""
     file.parent.mkdir(parents=True, exist_ok=True)
     counted = con.execute(
-        f"copy {rows} to {_text(file)} (format parquet, compression zstd)"
+        f"copy {rows} to {days.text(file)} (format parquet, compression zstd)"
     ).fetchone()
     assert counted is not None
     return int(counted[0])
@@ -296,10 +296,10 @@ def _add_views(database: Path, metrics: Sequence[View]) -> None:
 
 def _comments(copied: str, table: PublicTable, columns: Iterable[str]) -> Iterator[str]:
     if table.description:
-        yield f"comment on table {copied} is {_text(table.description)}"
+        yield f"comment on table {copied} is {days.text(table.description)}"
     for column in columns:
         if description := table.columns.get(column):
-            yield f"comment on column {copied}.{_name(column)} is {_text(description)}"
+            yield f"comment on column {copied}.{_name(column)} is {days.text(description)}"
 
 
 def _seal(file: Path) -> None:
@@ -361,8 +361,3 @@ def _sync_folder(folder: Path) -> None:
 def _name(identifier: str) -> str:
     quoted = identifier.replace('"', '""')
     return f'"{quoted}"'
-
-
-def _text(value: str | Path) -> str:
-    quoted = str(value).replace("'", "''")
-    return f"'{quoted}'"

@@ -49,14 +49,15 @@ $(STAMP_DEV): $(UV) requirements/dev.lock pyproject.toml
 	@$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@ $(STAMP)
 
-# Spark is heavy (1.6 GB), so it has an environment of its own.
+# Spark is heavy (1.6 GB), so it has an environment of its own; and it comes as source,
+# of which a cache keeps 1.9 GB, for every time that the index calls it new: so no cache.
 $(STAMP_SPARK): requirements/spark.lock requirements/uv.lock pyproject.toml
 	@echo "make the environment of Spark in $(SPARK) (about a minute)" >&2
 	@[ -x $(SPARK)/uv/bin/python ] || \
 	  { $(PYTHON) -m venv $(SPARK) && $(PYTHON) -m venv $(SPARK)/uv; }
 	@$(SPARK)/uv/bin/python -m pip install -q --require-hashes -r requirements/uv.lock
-	@$(SPARK)/uv/bin/uv pip install -q --python $(SPARK)/bin/python --require-hashes \
-	  --compile-bytecode -r requirements/spark.lock
+	@$(SPARK)/uv/bin/uv pip install -q --no-cache --python $(SPARK)/bin/python \
+	  --require-hashes --compile-bytecode -r requirements/spark.lock
 	@$(SPARK)/uv/bin/uv pip install -q --python $(SPARK)/bin/python --no-deps \
 	  --no-build-isolation -e .
 	@touch $@

@@ -13,7 +13,16 @@ from pathlib import Path
 
 import duckdb
 
-from strata import building, carrying, clock, laws, runs, secrets, stopping
+from strata import (
+    building,
+    carrying,
+    clock,
+    engine_errors,
+    laws,
+    runs,
+    secrets,
+    stopping,
+)
 from strata.building import Progress
 from strata.config.loader import read_yaml
 from strata.ingest.manifest import manifest_hash
@@ -47,6 +56,7 @@ def _timed(
         try:
             yield run
         except (Exception, stopping.StoppedError) as error:
+            engine_errors.redact(error)
             told = stopping.cause(f"{type(error).__name__}: {error}")
             fail(tenant, run_id, stage, told)
             raise

@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from strata import parsed
+from strata import dbt_log, parsed
+from strata.engine_errors import named, without_values
 from strata.tenant import Tenant
 from strata.warehouse.tables import BUILD_PREFIX, STAGE_SCHEMAS, TableSpec
 
@@ -30,7 +31,7 @@ def build(
     ``snapshots_only`` builds what is published by day and what that stands on;
     ``again`` keeps what an earlier call built whatever the days (``tag:any_day``).
     The caller holds the warehouse. Raises ``TransformError`` naming the models that
-    failed; dbt's log under ``<home>/dbt/logs`` has the statement.
+    failed, and of what the engine said all but the values of rows.
     """
     wanted = SELECTED[stage].split()
     if snapshots_only:
@@ -149,16 +150,17 @@ def _invoke(tenant: Tenant, arguments: list[str], *, is_parsed: bool = True) -> 
     )
     # A copy: compiling leaves its marks on ephemeral models, and a second run of the
     # same stage would then miss them.
-    runner = dbtRunner(manifest=_manifest(tenant).deepcopy() if is_parsed else None)
+    runner = dbtRunner(
+        manifest=_manifest(tenant).deepcopy() if is_parsed else None,
+        callbacks=[dbt_log.written_to(place / "logs" / "dbt.log")],
+    )
     try:
         return runner.invoke(
             [
-                "--quiet",
+                *dbt_log.QUIET,
                 "--no-write-json",
                 "--log-path",
                 str(place / "logs"),
-                "--log-level-file",
-                "info",
                 arguments[0],
                 "--project-dir",
                 str(project),
@@ -177,13 +179,14 @@ def _invoke(tenant: Tenant, arguments: list[str], *, is_parsed: bool = True) -> 
 
 def _explain(tenant: Tenant, stage: str, result: Any) -> str:
     failed = [
-        f"{r.node.name} ({r.status})"
+        f"{r.node.name} ({named(r.message or '') or r.status})"
         for r in getattr(result.result, "results", None) or []
         if str(r.status) in ("error", "fail")
     ]
-    what = ", ".join(failed) if failed else type(result.exception).__name__
+    what = ", ".join(failed) or without_values(str(result.exception))
+    place = tenant.home / "dbt"
     return (
-        f"dbt could not build {stage}: {what}. "
-        f"The statement and the engine's words are in {tenant.home / 'dbt' / 'logs'}; "
-        "nothing was published. Mend it and run the day again."
+        f"dbt could not build {stage}: {what}. The statement is below {place / 'target'}"
+        f", dbt's words are at the end of {place / 'logs' / 'dbt.log'}, both without the"
+        " values of rows; nothing was published. Mend it and run the day again."
     )

@@ -1,9 +1,12 @@
 """A mistake in a configuration file is told with the file, the line and the key."""
 
+import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 from pydantic import BaseModel, ConfigDict
+from strata.config.check import check_rules
 from strata.config.loader import ConfigError, read_yaml
 from strata.config.sources import SourcesConfig
 from strata.config.world import WorldConfig
@@ -78,3 +81,26 @@ def test_a_key_that_no_column_has_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match=r"line 8: .*not declared: \['id'\]"):
         read_yaml(path, SourcesConfig)
+
+
+def test_an_entity_that_staging_reads_has_to_be_declared(tmp_path: Path) -> None:
+    """A release brings one, and the rules of a project are its own."""
+    for folder in ("config", "expectations", "dbt_project/models/staging"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    world = read_yaml(ROOT / "config" / "worlds" / "sample.yml", WorldConfig)
+    check_rules(tmp_path, world)
+    rules = tmp_path / "config" / "sources.yml"
+    content = yaml.safe_load(rules.read_text("utf-8"))
+    del content["systems"]["app"]["entities"]["devices"]
+    del content["systems"]["pos"]
+    rules.write_text(yaml.safe_dump(content))
+
+    with pytest.raises(ConfigError) as caught:
+        check_rules(tmp_path, world)
+
+    told = str(caught.value).splitlines()
+    assert {line.split(": ")[1] for line in told} >= {
+        "systems.app.entities.devices",
+        "systems.pos.entities.receipts",
+    }
+    assert all("_app__sources.yml" in t or "_pos__sources.yml" in t for t in told)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import yaml
 from pydantic import BaseModel
 
 from strata.config.activation import ActivationConfig
@@ -47,5 +48,31 @@ def check_rules(root: Path, world: WorldConfig) -> None:
             read_suites(expectations, folder.name)
         except ConfigError as error:
             faults.append(str(error))
+    faults += faults or _not_declared(root)
     if faults:
         raise ConfigError("\n".join(faults))
+
+
+def _not_declared(root: Path) -> list[str]:
+    """The entities that staging reads and ``config/sources.yml`` does not have.
+
+    A project that keeps rules of its own meets one where a release brings an entity.
+    """
+    rules = root / "config" / "sources.yml"
+    systems = read_yaml(rules, SourcesConfig).systems
+    faults = []
+    for path in sorted((root / "dbt_project" / "models" / "staging").rglob("*.yml")):
+        content = yaml.load(path.read_text("utf-8"), Loader=yaml.CSafeLoader) or {}
+        for source in content.get("sources", []):
+            if source.get("schema", source["name"]) != "raw":
+                continue
+            for table in source["tables"]:
+                system, _, name = table["name"].partition("__")
+                known = systems[system].entities if system in systems else {}
+                if name not in known:
+                    faults.append(
+                        f"{rules}: systems.{system}.entities.{name}: not declared, but"
+                        f" {path.relative_to(root)} reads it: declare it (the file of"
+                        " this release has it), or take it out there with its models"
+                    )
+    return faults

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from strata import dbt_log
 from strata.parity.inputs import Inputs, Table
 from strata.tenant import Tenant
 from strata.transform import SELECTED
@@ -110,8 +111,7 @@ class SparkProject:
         """Build the models of a stage, of ``models`` only these and what they stand on.
 
         Gives for each table that was not built (``schema.name``) the reason: the class
-        of Spark's error, or that it waited for another. Its words may hold values of
-        rows and are in the log alone.
+        of Spark's error, or that it waited for another. The log says more.
         """
         if self._manifest is None:
             self._manifest = self._invoke(["parse"], None).result
@@ -142,19 +142,22 @@ class SparkProject:
         os.environ["STRATA_SPARK_WAREHOUSE"] = str(self._folder / "warehouse")
         os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
         manifest = self._manifest and self._manifest.deepcopy()
-        runner = dbtRunner(manifest=manifest, callbacks=[hear] if hear else [])
+        heard = [dbt_log.written_to(self.log), *([hear] if hear else [])]
+        runner = dbtRunner(manifest=manifest, callbacks=heard)
         options = {
             "--project-dir": self._project,
             "--profiles-dir": self._project,
             "--target": "spark",
             "--target-path": self._folder / "target",
             "--log-path": self.log.parent,
-            "--log-level-file": "info",
         }
         said = [str(part) for pair in options.items() for part in pair]
         first, *rest = command
         return runner.invoke(
-            ["--quiet", "--no-write-json", first, "--no-version-check", *rest, *said]
+            [
+                *(*dbt_log.QUIET, "--no-write-json"),
+                *(first, "--no-version-check", *rest, *said),
+            ]
         )
 
 

@@ -1,7 +1,7 @@
 """The store of a tenant: build schemas, one-transaction publication, state, lease."""
 
-from strata.warehouse.duck import (
-    DuckDBWarehouse,
+from strata.warehouse.duck import DuckDBWarehouse
+from strata.warehouse.fingerprints import (
     fingerprint,
     fingerprints,
     published_content,

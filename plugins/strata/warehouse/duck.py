@@ -14,6 +14,12 @@ from strata import clock
 from strata.run import Run
 from strata.warehouse import history
 from strata.warehouse.base import Promotion
+from strata.warehouse.fingerprints import (
+    columns_of,
+    fingerprint,
+    fingerprints,
+    together,
+)
 from strata.warehouse.lease import Lease
 from strata.warehouse.tables import (
     BESIDE,
@@ -246,7 +252,7 @@ def _correct_history(
         "select min(ds) from audit.publications where stage = ? and ds > ?",
         [stage, run.ds],
     ).fetchone()
-    built = _columns(con, f"{BUILD_PREFIX}{spec.schema}", spec.name)
+    built = columns_of(con, f"{BUILD_PREFIX}{spec.schema}", spec.name)
     columns = [name for name, _ in built]
     days = history.Days(run.days[0], run.ds, row[0] if row else None)
     made = history.corrected(spec.published, spec.build, columns, days)
@@ -283,8 +289,8 @@ def _adapt_columns(con: duckdb.DuckDBPyConnection, spec: TableSpec) -> None:
         f"create table if not exists {spec.published} as"
         f" select * from {spec.build} limit 0"
     )
-    there = dict(_columns(con, spec.schema, spec.name))
-    for column, kind in _columns(con, f"{BUILD_PREFIX}{spec.schema}", spec.name):
+    there = dict(columns_of(con, spec.schema, spec.name))
+    for column, kind in columns_of(con, f"{BUILD_PREFIX}{spec.schema}", spec.name):
         if column not in there:
             con.execute(f'alter table {spec.published} add column "{column}" {kind}')
 
@@ -333,88 +339,10 @@ def _record(
             stage,
             run.ds,
             run.run_id,
-            _together(done),
+            together(done),
             sum(p.rows for p in done),
             run.is_newest,
             clock.now_naive(),
-            _together(snapshots) if snapshots else None,
+            together(snapshots) if snapshots else None,
         ],
     )
-
-
-def _together(done: Sequence[Promotion]) -> str:
-    content = "\n".join(f"{p.table} {p.rows} {p.fingerprint}" for p in done)
-    return hashlib.sha256(content.encode()).hexdigest()
-
-
-def published_content(
-    con: duckdb.DuckDBPyConnection, tables: Sequence[TableSpec]
-) -> tuple[int, str]:
-    """Rows that stand published of ``tables`` and the hash of their content.
-
-    For tables that are replaced as a whole it is the hash in ``audit.publications``.
-    Raises ``ValueError`` where one is missing.
-    """
-    found = [
-        Promotion(
-            f"{spec.schema}.{spec.name}", *fingerprint(con, spec.schema, spec.name)
-        )
-        for spec in tables
-    ]
-    return sum(p.rows for p in found), _together(found)
-
-
-def _columns(
-    con: duckdb.DuckDBPyConnection, schema: str, table: str
-) -> list[tuple[str, str]]:
-    return con.execute(
-        "select column_name, data_type from information_schema.columns"
-        " where table_schema = ? and table_name = ? order by column_name",
-        [schema, table],
-    ).fetchall()
-
-
-def fingerprint(
-    con: duckdb.DuckDBPyConnection, schema: str, table: str
-) -> tuple[int, str]:
-    """Rows of a table and a hash of their content.
-
-    The order of rows and of columns does not matter, and operational columns (``_…``)
-    are left out. The hash is DuckDB's own, so it holds within one engine version.
-    """
-    columns, hashed = _hashed(con, schema, table)
-    row = con.execute(f'select {hashed} from "{schema}"."{table}"').fetchone()
-    assert row is not None
-    return int(row[0]), _digest(columns, *row)
-
-
-def fingerprints(
-    con: duckdb.DuckDBPyConnection, schema: str, table: str, days: Sequence[date]
-) -> dict[date, tuple[int, str]]:
-    """The :func:`fingerprint` of the rows of each ``ds``, in one pass over the table."""
-    columns, hashed = _hashed(con, schema, table)
-    rows = con.execute(
-        f'select ds, {hashed} from "{schema}"."{table}" group by ds'
-    ).fetchall()
-    found = {day: (int(count), total) for day, count, total in rows}
-    none = (0, 0)
-    return {
-        day: (found.get(day, none)[0], _digest(columns, *found.get(day, none)))
-        for day in days
-    }
-
-
-def _hashed(
-    con: duckdb.DuckDBPyConnection, schema: str, table: str
-) -> tuple[list[str], str]:
-    """The columns that count, and the aggregates over a group of rows."""
-    columns = [c for c, _ in _columns(con, schema, table) if not c.startswith("_")]
-    if not columns:
-        raise ValueError(f"{schema}.{table} has no business column to fingerprint")
-    listed = ", ".join(f'"{c}"' for c in columns)
-    return columns, f"count(*), coalesce(sum(hash({listed})::hugeint), 0)"
-
-
-def _digest(columns: Sequence[str], rows: int, total: int) -> str:
-    content = f"{','.join(columns)}|{rows}|{total}"
-    return hashlib.sha256(content.encode()).hexdigest()[:32]

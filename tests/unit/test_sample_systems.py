@@ -12,7 +12,7 @@ import yaml
 from strata.config.loader import read_yaml
 from strata.sample import SampleConfig, describe, last_day
 from strata.sample.entities import LANDING
-from strata.sample.vocabulary import ANDROIDS, IPHONES
+from strata.sample.vocabulary import ANDROIDS, IPHONES, NO_PHONES
 
 from tests.unit.sample_place import RICH, Place, Table, read_file
 
@@ -131,10 +131,10 @@ def test_the_register_has_each_phone_with_somebody_who_uses_it(rich: Place) -> N
     assert {1, 2} <= set(versions.values())
     written = {row["device_model"] for row in rows}
     plain = {model.strip().lower() for model in written if model}
-    known = {model.lower() for model in (*IPHONES, *ANDROIDS)}
+    known = {model.lower() for model in (*IPHONES, *ANDROIDS, *NO_PHONES)}
     # Well, in another case, with blanks, or not at all; some come without an account.
     assert plain <= known and len(plain) > 20
-    assert written - {*IPHONES, *ANDROIDS, "", None}
+    assert written - {*IPHONES, *ANDROIDS, *NO_PHONES, "", None}
     assert {"", None} & written
     assert None in {row["app_user_id"] for row in rows}
 

@@ -12,12 +12,14 @@ from statistics import fmean, variance
 
 import numpy as np
 import pytest
+from strata.interest.ease import hits, weights
 from strata.sample import SampleConfig, last_day
 from strata.sample.entities import LANDING
 from strata.sample.keys import keys
 from strata.sample.population import population, sizes
 from strata.sample.purchases import purchases
 from strata.sample.today import Memory, Today
+from strata.sample.vocabulary import ANDROIDS, CATEGORIES, IPHONES
 from strata.scoring.purchases import expected_purchases, fit_bgnbd
 
 from tests.unit.sample_place import SMALL, Place, Table, content_hash
@@ -117,6 +119,50 @@ def test_a_bg_nbd_model_foresees_what_will_be_bought() -> None:
     ]
     assert thirds[0][1] < thirds[1][1] < thirds[2][1]
     assert thirds[2][0] == pytest.approx(thirds[2][1], rel=0.2)
+
+
+def test_what_a_person_takes_to_next_follows_from_what_they_bought() -> None:
+    """EASE tells a first purchase of the last 60 days better than popularity does."""
+    config = SampleConfig.model_validate(
+        {"seed": 8, "users": 9000, "days": 310, "first_day": "2025-11-20"}
+    )
+    counts, persons = sizes(config, 309), population(config, 309)
+    all_keys, memory = keys(config, persons), Memory()
+    after = np.zeros((len(persons), len(CATEGORIES)), dtype=bool)
+    before = after.copy()
+    for number in range(300):
+        then = persons.first(counts[number])
+        sales = purchases(Today(config, then, all_keys, number, counts, memory)).sales
+        after[sales.buyers, sales.category] = True
+        if number < 240:
+            before = after.copy()
+    popular = np.broadcast_to(before.sum(axis=0).astype(float), before.shape)
+
+    ease = hits(before, after, before @ weights(before, 10), [1])
+    plain = hits(before, after, popular, [1])
+
+    chance = math.sqrt(2 * 0.25 / ease["users"])
+    assert ease["recall_1"] > plain["recall_1"] + 3 * chance
+
+
+def test_who_spends_more_has_a_dearer_phone(planted: Place) -> None:
+    spend = {
+        row["app_user_id"]: float(row["mean_spend"])
+        for row in planted.rows("truth/persons")
+    }
+    places, means = [], []
+    for row in planted.rows("app/devices"):
+        for models in (IPHONES, ANDROIDS):
+            if row["app_user_id"] and row["device_model"] in models:
+                places.append(models.index(row["device_model"]) / len(models))
+                means.append(spend[row["app_user_id"]])
+    half = np.median(means)
+    dear, cheap = (
+        [p for p, m in zip(places, means, strict=True) if (m > half) == is_dear]
+        for is_dear in (True, False)
+    )
+    error = math.sqrt(variance(dear) / len(dear) + variance(cheap) / len(cheap))
+    assert fmean(dear) - fmean(cheap) > 4 * error
 
 
 def _orders_after(

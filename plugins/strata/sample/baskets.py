@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from strata.sample import vocabulary
-from strata.sample.chance import Ints, pick
+from strata.sample.chance import Ints
+from strata.sample.tastes import liked_categories
 from strata.sample.traits import Population
 from strata.sample.writing import amounts, texts
 
@@ -82,17 +83,6 @@ def fill(persons: Population, buyers: Ints, rng: np.random.Generator) -> Baskets
         discount_cents=(quantity * unit_cents * discount).astype(np.int64),
         cost_cents=cost.astype(np.int64),
     )
-
-
-def liked_categories(
-    persons: Population, person: Ints, rng: np.random.Generator
-) -> Ints:
-    """A person's favourite category in 55 %, the second in 20 %, else any."""
-    draw = rng.random(len(person))
-    anything = pick(rng, vocabulary.CATEGORY_WEIGHTS, len(person))
-    traits = persons.behaviour
-    liked = np.where(draw < 0.75, traits.second_favourite[person], anything)
-    return np.where(draw < 0.55, traits.favourite[person], liked)
 
 
 def _skus(category: Ints, unit_cents: Ints, rng: np.random.Generator) -> list[str]:

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from strata.sample import vocabulary
-from strata.sample.baskets import liked_categories
 from strata.sample.chance import (
     Bools,
     Floats,
@@ -20,6 +19,7 @@ from strata.sample.entities import APP_EVENTS, MINI_EVENTS, WEB_EVENTS, Batch, E
 from strata.sample.faults import lateness
 from strata.sample.keys import Texts
 from strata.sample.seasons import sessions_factor
+from strata.sample.tastes import liked_categories
 from strata.sample.today import Today
 from strata.sample.writing import LAST_SECOND
 

@@ -51,6 +51,7 @@ class Stream(IntEnum):
     REVIEWS = 29
     GROUPS = 30
     DEVICES = 31
+    TASTES = 32
 
 
 def generator(seed: int, stream: Stream, day: int) -> np.random.Generator:

@@ -3,7 +3,6 @@
 import numpy as np
 
 from strata.sample import vocabulary
-from strata.sample.baskets import liked_categories
 from strata.sample.chance import Ints, Stream, happening, pick, seconds_of_day
 from strata.sample.entities import (
     SOCIAL_ACTIONS,
@@ -13,6 +12,7 @@ from strata.sample.entities import (
 )
 from strata.sample.faults import lateness
 from strata.sample.seasons import sessions_factor
+from strata.sample.tastes import liked_categories
 from strata.sample.today import Today
 from strata.sample.writing import texts
 

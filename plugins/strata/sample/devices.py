@@ -63,16 +63,28 @@ def _row(today: Today, person: int, column: int, is_new: bool, after: int) -> Ro
     return (
         str(keys.device_ids[person, column]),
         None if is_nameless else str(keys.app_user_id[person]),
-        _model(is_ios, int(mark), is_new),
+        _model(is_ios, int(mark), is_new, _means(today, person)),
         "iOS" if is_ios else "Android",
         today.utc(seconds, after)[0],
     )
 
 
-def _model(is_ios: bool, mark: int, is_new: bool) -> str | None:
-    """The model as this version writes it: mostly well, else in another way or not."""
+def _means(today: Today, person: int) -> float:
+    """From 0 to 1: a half has who spends the mean basket."""
+    spend = float(today.persons.behaviour.mean_spend[person])
+    return spend / (spend + today.config.behaviour.mean_basket)
+
+
+def _model(is_ios: bool, mark: int, is_new: bool, means: float) -> str | None:
+    """The model as this version writes it: mostly well, else in another way or not.
+
+    Half chance and half ``means``: who spends more has a dearer one.
+    """
+    chance = mark // 10**9 % 1000
     models = vocabulary.IPHONES if is_ios else vocabulary.ANDROIDS
-    model = models[mark // 10**9 % len(models)]
+    model = models[int((chance / 1000 + means) / 2 * len(models))]
+    if not is_ios and chance % 25 == 0:
+        model = vocabulary.NO_PHONES[chance // 25 % len(vocabulary.NO_PHONES)]
     draw = mark // (10**12 if is_new else 10**14) % 100
     if draw < 3:
         return None if draw else ""

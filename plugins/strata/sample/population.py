@@ -19,6 +19,7 @@ from strata.sample.chance import (
 )
 from strata.sample.phones import draw_styles
 from strata.sample.seasons import sign_ups_factor
+from strata.sample.tastes import second_favourites
 from strata.sample.ties import tie
 from strata.sample.traits import (
     Behaviour,
@@ -81,7 +82,9 @@ def _cohort(config: SampleConfig, day: int, start: int, size: int) -> Population
     temper = _temper(config, rng(Stream.TEMPER), joined)
     membership = _membership(config, rng(Stream.MEMBERSHIP), joined)
     return Population(
-        behaviour=_behaviour(config, rng(Stream.BEHAVIOUR), joined, temper),
+        behaviour=_behaviour(
+            config, rng(Stream.BEHAVIOUR), rng(Stream.TASTES), joined, temper
+        ),
         temper=temper,
         profile=_profile(config, rng(Stream.PROFILE), joined, day),
         membership=membership,
@@ -122,7 +125,11 @@ def _temper(config: SampleConfig, rng: np.random.Generator, joined: Ints) -> Tem
 
 
 def _behaviour(
-    config: SampleConfig, rng: np.random.Generator, joined: Ints, temper: Temper
+    config: SampleConfig,
+    rng: np.random.Generator,
+    tastes: np.random.Generator,
+    joined: Ints,
+    temper: Temper,
 ) -> Behaviour:
     """Gamma rates, inverse-gamma spend, and a life that ends with the orders.
 
@@ -146,6 +153,9 @@ def _behaviour(
     dropout = np.maximum(joined, -_FORGOTTEN) + np.minimum(life, NEVER).astype(np.int64)
     paused = rng.random(size) < means.pausing
     pause_from = np.maximum(joined, 0) + rng.integers(20, 250, size)
+    pause_until = pause_from + rng.integers(60, 220, size)
+    favourite = pick(rng, vocabulary.CATEGORY_WEIGHTS, size)
+    anything = pick(rng, vocabulary.CATEGORY_WEIGHTS, size)
     return Behaviour(
         order_rate=relative * means.orders_a_year / 365,
         mean_spend=np.minimum(spend, 60 * means.mean_basket),
@@ -153,9 +163,9 @@ def _behaviour(
         dropout_after_order=leaves,
         dropout_day=np.minimum(dropout, NEVER),
         pause_from=np.where(paused, pause_from, NEVER),
-        pause_until=np.where(paused, pause_from + rng.integers(60, 220, size), NEVER),
-        favourite=pick(rng, vocabulary.CATEGORY_WEIGHTS, size),
-        second_favourite=pick(rng, vocabulary.CATEGORY_WEIGHTS, size),
+        pause_until=np.where(paused, pause_until, NEVER),
+        favourite=favourite,
+        second_favourite=second_favourites(favourite, anything, tastes),
         discount_affinity=rng.beta(1.5, 4.5, size),
         refund_factor=rng.gamma(0.8, 1 / 0.8, size),
     )

@@ -55,19 +55,21 @@ POS_WEIGHTS: Final = (0.86, 0.08, 0.06)
 MINI_TOUCHPOINTS: Final = ("wechat_mini", "alipay_mini", "douyin_mini")
 MINI_WEIGHTS: Final = (0.72, 0.18, 0.10)
 APP_TOUCHPOINTS: Final = ("app_ios", "app_android")
+# From the cheapest to the dearest.
 IPHONES: Final = (
-    "iPhone XR", "iPhone 11", "iPhone SE (2nd generation)", "iPhone 12 mini", "iPhone 12",
-    "iPhone 13", "iPhone 13 Pro", "iPhone 14", "iPhone 14 Plus", "iPhone 15",
-    "iPhone 15 Pro Max", "iPhone16,1", "iPhone 17 Pro",
+    "iPhone XR", "iPhone SE (2nd generation)", "iPhone 11", "iPhone 12 mini", "iPhone 12",
+    "iPhone 13", "iPhone 14", "iPhone 14 Plus", "iPhone 13 Pro", "iPhone 15",
+    "iPhone16,1", "iPhone 15 Pro Max", "iPhone 17 Pro",
 )  # fmt: skip
-# Names and codes, as phones report them; the last two are no phones of the market.
+# Names and codes, as phones report them.
 ANDROIDS: Final = (
-    "HUAWEI Mate 60 Pro", "HUAWEI P60", "HUAWEI nova 12", "ALN-AL00", "HUAWEI Enjoy 60",
-    "HONOR Magic6 Pro", "HONOR 90", "HONOR X50", "HONOR Play 40", "Xiaomi 14", "Xiaomi 13 Ultra",
-    "Redmi K70", "Redmi Note 13", "Redmi 12C", "SM-S9280", "SM-F9460", "SM-A5560",
-    "SM-A1560", "OPPO Find X7", "OPPO Reno11", "OPPO A2", "vivo X100", "vivo S18",
-    "vivo Y100", "OnePlus 12", "realme GT5", "realme C55", "sdk_gphone64_arm64", "TV-BOX",
+    "Redmi 12C", "OPPO A2", "SM-A1560", "realme C55", "HONOR Play 40", "HUAWEI Enjoy 60",
+    "vivo Y100", "HONOR X50", "Redmi Note 13", "HONOR 90", "HUAWEI nova 12", "Redmi K70",
+    "SM-A5560", "OPPO Reno11", "vivo S18", "realme GT5", "Xiaomi 14", "HUAWEI P60",
+    "ALN-AL00", "vivo X100", "OnePlus 12", "OPPO Find X7", "HONOR Magic6 Pro",
+    "Xiaomi 13 Ultra", "HUAWEI Mate 60 Pro", "SM-S9280", "SM-F9460",
 )  # fmt: skip
+NO_PHONES: Final = ("sdk_gphone64_arm64", "TV-BOX")
 
 NICKNAMES: Final = (
     ("爱吃的", "快乐", "小小", "sunny", "夜猫", "lazy", "甜甜的", "Super"),
@@ -92,6 +94,13 @@ CATEGORIES: Final = (
 )  # fmt: skip
 CATEGORY_WEIGHTS: Final = (0.18, 0.20, 0.17, 0.13, 0.10, 0.08, 0.08, 0.06)
 CATEGORY_MARGINS: Final = (0.55, 0.50, 0.28, 0.40, 0.15, 0.38, 0.35, 0.30)
+GOES_WITH: Final = {
+    "fashion": "beauty", "beauty": "baby", "baby": "food", "food": "home",
+    "home": "electronics", "electronics": "books", "books": "sports", "sports": "fashion",
+}  # fmt: skip
+"""A ring: what a person takes to after a category, and after that."""
+GOES_TOGETHER: Final = 0.7
+"""Share of persons whose second category is the one after their first in the ring."""
 
 EVENT_TYPES: Final = (
     "page_view", "product_view", "search", "add_to_cart", "checkout", "share",

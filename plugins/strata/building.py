@@ -21,9 +21,9 @@ from strata.tenant import Tenant
 from strata.warehouse.tables import BUILD_PREFIX, PYTHON_TABLES, TableSpec
 
 Progress = Callable[[str], None]
-_SNAPSHOTS_AT_ONCE = 250_000
-"""Users times days that features build in one pass, a day at least: the rows lie in
-memory together, and each pass starts dbt anew."""
+_SNAPSHOTS_AT_ONCE = 150_000
+"""Users times days that features build in one pass, a day at least: each pass starts dbt
+anew, and with more rows the memory of dbt's engine does not hold them side by side."""
 
 
 def build_stage(stage: str, tenant: Tenant, run: Run, progress: Progress) -> None:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import date, datetime
+from itertools import accumulate, groupby
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from strata.warehouse.tables import BUILD_PREFIX, PYTHON_TABLES, TableSpec
 Progress = Callable[[str], None]
 _SNAPSHOTS_AT_ONCE = 150_000
 """Users times days that features build in one pass, a day at least: each pass starts dbt
-anew, and with more rows the memory of dbt's engine does not hold them side by side."""
+anew, and more rows do not lie side by side in the memory that dbt's engine may take."""
 
 
 def build_stage(stage: str, tenant: Tenant, run: Run, progress: Progress) -> None:
@@ -176,8 +177,7 @@ def _build_features(tenant: Tenant, run: Run, progress: Progress) -> None:
         set_run_dates(con, tenant, run)
         judge_texts(con, run, read_yaml(tenant.config_dir / "text.yml", TextConfig))
         learn_categories(con, run, rules.next_category)
-    at_once = max(_SNAPSHOTS_AT_ONCE // max(tenant.warehouse.users(), 1), 1)
-    parts = [run.days[n : n + at_once] for n in range(0, len(run.days), at_once)]
+    parts = passes(run.days, tenant.warehouse.users_on(run.days))
     specs = table_specs(tenant, "features")
     snapshots = [s for s in specs if s.mode in ("by_ds", "history")]
     with tenant.warehouse.connection("look at what earlier runs counted") as con:
@@ -201,6 +201,19 @@ def _build_features(tenant: Tenant, run: Run, progress: Progress) -> None:
             for spec in snapshots:
                 _put_together(con, spec, len(parts))
             set_run_dates(con, tenant, run)
+
+
+def passes(days: Sequence[date], users: Sequence[int]) -> list[Sequence[date]]:
+    """The days in parts of about as many snapshots each, as many as are built at once."""
+    size = max(sum(users) / (-(-sum(users) // _SNAPSHOTS_AT_ONCE) or 1), 1)
+    middles = (
+        end - of_day / 2 for end, of_day in zip(accumulate(users), users, strict=True)
+    )
+    placed = zip(days, middles, strict=True)
+    return [
+        [day for day, _ in part]
+        for _, part in groupby(placed, key=lambda place: int(place[1] / size))
+    ]
 
 
 def _put_aside(con: duckdb.DuckDBPyConnection, spec: TableSpec, number: int) -> None:

@@ -153,3 +153,17 @@ def test_ranges_hold_each_day_once_and_keep_the_newest_day_first(
         newest is not None and first < newest <= last for first, last in ranges
     )
     assert all(last < first for (_, last), (first, _) in pairwise(ranges))
+
+
+@given(st.lists(st.integers(0, 400_000), min_size=1, max_size=60))
+def test_features_build_each_day_once_and_no_more_than_fit(users: list[int]) -> None:
+    days = [FIRST + timedelta(days=n) for n in range(len(users))]
+    known = dict(zip(days, users, strict=True))
+
+    parts = building.passes(days, users)
+
+    assert [day for part in parts for day in part] == days
+    for part in parts:
+        rows = sum(known[day] for day in part)
+        assert rows <= building._SNAPSHOTS_AT_ONCE + max(known[day] for day in part)
+    assert len(parts) <= -(-sum(users) // building._SNAPSHOTS_AT_ONCE) + 1

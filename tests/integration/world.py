@@ -58,7 +58,7 @@ def contents(tenant: Tenant, ds: date | None = None) -> dict[str, tuple[int, str
     with tenant.warehouse.connection("test") as con:
         return {
             f"{schema}.{table}": (
-                fingerprints(con, schema, table, [ds])[ds]
+                fingerprints(con, schema, table, [ds])[1][ds]
                 if ds
                 else fingerprint(con, schema, table)
             )

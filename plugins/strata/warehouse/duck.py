@@ -1,5 +1,6 @@
 """The embedded warehouse: one DuckDB file."""
 
+import bisect
 import contextlib
 import hashlib
 import os
@@ -143,12 +144,13 @@ class DuckDBWarehouse:
         with self.writing(f"publish {stage} of {run.ds}") as con:
             con.begin()
             try:
-                done = [_publish(con, stage, spec, run) for spec in wanted]
+                found = [_publish(con, stage, spec, run) for spec in wanted]
+                done = [promotion for promotion, _ in found]
                 _forget(con, stage, run)
-                snapshots = _by_day(con, wanted, run, done)
                 for day in run.days:
-                    every = done if day == run.ds else snapshots[day]
-                    _record(con, stage, run.of_day(day), every, snapshots[day])
+                    snapshots = [of_days[day] for _, of_days in found if of_days]
+                    every = done if day == run.ds else snapshots
+                    _record(con, stage, run.of_day(day), every, snapshots)
                 con.commit()
             except BaseException:
                 con.rollback()
@@ -175,18 +177,29 @@ class DuckDBWarehouse:
 
     def users(self) -> int:
         """Users that identity knows of, 0 before the first day."""
+        return self.users_on([date.max])[0]
+
+    def users_on(self, days: Sequence[date]) -> list[int]:
+        """Users that identity knows of by each of ``days``, merged ones among them."""
         with self.connection("count the users") as con:
-            row = con.execute(
-                "select count(distinct unified_user_id) from identity.id_map"
-            ).fetchone()
-        return int(row[0]) if row else 0
+            begun = con.execute(
+                "select min(effective_from) from identity.id_map"
+                " where unified_user_id is not null group by unified_user_id order by 1"
+            ).fetchall()
+        return [bisect.bisect_right(begun, (day,)) for day in days]
 
 
 def _publish(
     con: duckdb.DuckDBPyConnection, stage: str, spec: TableSpec, run: Run
-) -> Promotion:
+) -> tuple[Promotion, dict[date, Promotion]]:
+    """Publish a table; of a snapshot by day also each day, as if it stood alone."""
     con.execute(f'create schema if not exists "{spec.schema}"')
-    rows, digest = fingerprint(con, f"{BUILD_PREFIX}{spec.schema}", spec.name)
+    built, name = f"{BUILD_PREFIX}{spec.schema}", f"{spec.schema}.{spec.name}"
+    of_days: dict[date, tuple[int, str]] = {}
+    if spec.mode != "by_ds":
+        whole = fingerprint(con, built, spec.name)
+    else:
+        whole, of_days = fingerprints(con, built, spec.name, run.days)
     if spec.mode == "replace" or not _keeps_something(con, spec):
         _replace(con, spec)
     elif spec.mode == "history":
@@ -211,7 +224,7 @@ def _publish(
                 f" (select 1 from {_kept(spec)} as b where {_same(spec)})"
             )
         con.execute(f"insert into {spec.published} by name select * from {spec.build}")
-    return Promotion(f"{spec.schema}.{spec.name}", rows, digest)
+    return Promotion(name, *whole), {d: Promotion(name, *f) for d, f in of_days.items()}
 
 
 def _replace(con: duckdb.DuckDBPyConnection, spec: TableSpec) -> None:
@@ -293,28 +306,6 @@ def _adapt_columns(con: duckdb.DuckDBPyConnection, spec: TableSpec) -> None:
     for column, kind in columns_of(con, f"{BUILD_PREFIX}{spec.schema}", spec.name):
         if column not in there:
             con.execute(f'alter table {spec.published} add column "{column}" {kind}')
-
-
-def _by_day(
-    con: duckdb.DuckDBPyConnection,
-    tables: Sequence[TableSpec],
-    run: Run,
-    done: Sequence[Promotion],
-) -> dict[date, list[Promotion]]:
-    """The snapshots of each day of a run, as they were if it were published alone."""
-    promotions = {spec.published: p for spec, p in zip(tables, done, strict=True)}
-    found: dict[date, list[Promotion]] = {day: [] for day in run.days}
-    for spec in tables:
-        if spec.mode != "by_ds":
-            continue
-        promotion = promotions[spec.published]
-        if len(run.days) == 1:
-            found[run.ds].append(promotion)
-            continue
-        of_days = fingerprints(con, f"{BUILD_PREFIX}{spec.schema}", spec.name, run.days)
-        for day, content in of_days.items():
-            found[day].append(Promotion(promotion.table, *content))
-    return found
 
 
 def _forget(con: duckdb.DuckDBPyConnection, stage: str, run: Run) -> None:

@@ -60,18 +60,19 @@ def fingerprint(
 
 def fingerprints(
     con: duckdb.DuckDBPyConnection, schema: str, table: str, days: Sequence[date]
-) -> dict[date, tuple[int, str]]:
-    """The :func:`fingerprint` of the rows of each ``ds``, in one pass over the table."""
+) -> tuple[tuple[int, str], dict[date, tuple[int, str]]]:
+    """The :func:`fingerprint` of a table, and of the rows of each ``ds``, in one pass."""
     columns, hashed = _hashed(con, schema, table)
     rows = con.execute(
         f'select ds, {hashed} from "{schema}"."{table}" group by ds'
     ).fetchall()
     found = {day: (int(count), total) for day, count, total in rows}
-    none = (0, 0)
-    return {
-        day: (found.get(day, none)[0], _digest(columns, *found.get(day, none)))
-        for day in days
-    }
+    of_days = {day: found.get(day, (0, 0)) for day in days}
+    whole = sum(n for n, _ in found.values()), sum(total for _, total in found.values())
+    return (
+        (whole[0], _digest(columns, *whole)),
+        {day: (n, _digest(columns, n, total)) for day, (n, total) in of_days.items()},
+    )
 
 
 def _hashed(

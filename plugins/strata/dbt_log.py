@@ -23,8 +23,9 @@ def written_to(path: Path) -> Callable[[Any], None]:
         path.replace(path.with_name(f"{path.name}.1"))
 
     def hear(event: Any) -> None:
-        words = without_values(event.info.msg).strip()
-        if event.info.level in _KEPT and words:
+        if event.info.level not in _KEPT:
+            return
+        if words := without_values(event.info.msg).strip():
             moment = event.info.ts.ToDatetime().isoformat(" ", "milliseconds")
             with path.open("a", encoding="utf-8") as log:
                 log.write(f"{moment} [{event.info.level}] {words}\n")

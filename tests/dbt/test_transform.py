@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from strata import building, pipeline, transform
+from strata.engine_errors import without_values
 from strata.tenant import Tenant
 
 ROOT = Path(__file__).parents[2]
@@ -93,3 +94,18 @@ def test_a_stage_that_fails_says_what_failed_without_the_value(
     assert "the stage: " in recorded
     assert "x@e.com" not in printed + recorded
     assert "13800138000" not in printed + recorded
+
+
+def test_the_words_of_spark_are_kept_without_the_value() -> None:
+    words = (
+        "Runtime Error in model stg_person (models/stg_person.sql)\n"
+        "  [CAST_INVALID_INPUT] The value 'li@example.com' of the type \"STRING\" cannot be"
+        ' cast to "INT" because it is malformed. SQLSTATE: 22018\n'
+        "== SQL (line 3, position 8) ==\ncast('li@example.com' as integer)"
+    )
+
+    kept = without_values(words)
+
+    assert kept.startswith("Runtime Error in model stg_person (models/stg_person.sql)")
+    assert "[CAST_INVALID_INPUT] The value '…'" in kept
+    assert "example.com" not in kept

@@ -104,3 +104,10 @@ def test_an_entity_that_staging_reads_has_to_be_declared(tmp_path: Path) -> None
         "systems.pos.entities.receipts",
     }
     assert all("_app__sources.yml" in t or "_pos__sources.yml" in t for t in told)
+
+    broken = tmp_path / "dbt_project/models/staging/web/_web__sources.yml"
+    broken.write_text("sources:\n  - name: [\n")
+    with pytest.raises(
+        ConfigError, match=r"_web__sources\.yml: line 3: not valid YAML"
+    ):
+        check_rules(tmp_path, world)

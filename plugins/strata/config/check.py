@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import yaml
 from pydantic import BaseModel
 
 from strata.config.activation import ActivationConfig
@@ -26,6 +25,21 @@ _FILES: dict[str, type[BaseModel]] = {
     "text": TextConfig,
     "tiers": TiersConfig,
 }
+
+
+class _DbtTable(BaseModel):
+    name: str
+
+
+class _DbtSource(BaseModel):
+    name: str
+    tables: tuple[_DbtTable, ...] = ()
+
+
+class _DbtFile(BaseModel):
+    """What is read here of a YAML file of dbt; the rest is dbt's to check."""
+
+    sources: tuple[_DbtSource, ...] = ()
 
 
 def check_rules(root: Path, world: WorldConfig) -> None:
@@ -61,18 +75,20 @@ def _not_declared(root: Path) -> list[str]:
     rules = root / "config" / "sources.yml"
     systems = read_yaml(rules, SourcesConfig).systems
     faults = []
-    for path in sorted((root / "dbt_project" / "models" / "staging").rglob("*.yml")):
-        content = yaml.load(path.read_text("utf-8"), Loader=yaml.CSafeLoader) or {}
-        for source in content.get("sources", []):
-            if source.get("schema", source["name"]) != "raw":
-                continue
-            for table in source["tables"]:
-                system, _, name = table["name"].partition("__")
-                known = systems[system].entities if system in systems else {}
-                if name not in known:
-                    faults.append(
-                        f"{rules}: systems.{system}.entities.{name}: not declared, but"
-                        f" {path.relative_to(root)} reads it: declare it (the file of"
-                        " this release has it), or take it out there with its models"
-                    )
+    staging = root / "dbt_project" / "models" / "staging"
+    for path in sorted(staging.rglob("*__sources.yml")):
+        try:
+            sources = read_yaml(path, _DbtFile).sources
+        except ConfigError as error:
+            faults.append(str(error))
+            continue
+        for table in (t for s in sources if s.name == "raw" for t in s.tables):
+            system, _, name = table.name.partition("__")
+            known = systems[system].entities if system in systems else {}
+            if name not in known:
+                faults.append(
+                    f"{rules}: systems.{system}.entities.{name}: not declared, but"
+                    f" {path.relative_to(root)} reads it: declare it (the file of"
+                    " this release has it), or take it out there with its models"
+                )
     return faults
